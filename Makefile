@@ -1,0 +1,87 @@
+# Two commands matter: `make book` and `make test`. Each sets up what it needs.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup book serve lab test bench lint lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SITE := _build/html
+PORT := 8000
+
+# uv where it is there, pip where not (to try the other road: make UV=).
+UV := $(shell uv --version 2>/dev/null)
+CANDIDATES := $(PYTHON) python3 python3.12 python3.13 python3.11 python
+ifdef UV
+SUITABLE := import sys; assert (3, 11) <= sys.version_info < (3, 14)
+CREATE := uv venv --quiet --allow-existing --python "$$python" $(VENV)
+INSTALL := uv pip install --quiet --python $(BIN)/python
+else
+SUITABLE := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
+CREATE := "$$python" -m venv $(VENV)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## create .venv from the lock (every command does it when needed)
+	@echo "ready: $(BIN)/python"
+
+$(STAMP): requirements.lock pyproject.toml
+	@for python in $(CANDIDATES); do \
+	  python=$$($$python -c '$(SUITABLE); print(sys.executable)' 2>/dev/null) && break; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "setup: needs Python 3.11, 3.12 or 3.13 with its venv module on the PATH" \
+	    "(Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python" >&2; \
+	  exit 1; \
+	fi; \
+	echo "setup: $(VENV) from $$python"; \
+	$(CREATE)
+	@echo "setup: the packages of requirements.lock (minutes the first time)"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@echo "setup: freezechaos from companion/, editable"
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(STAMP) ## run the notebooks and build the site
+	@echo "book: running the notebooks that changed, building the pages"
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output . -W -n --keep-going --all
+	@echo "book: open $(SITE)/index.html"
+
+serve: book ## build the site and serve it on this machine
+	@echo "serve: http://localhost:$(PORT) until Ctrl-C"
+	@$(BIN)/python -m http.server $(PORT) --bind localhost --directory $(SITE)
+
+lab: $(STAMP) ## open the notebooks in JupyterLab
+	@echo "lab: JupyterLab on book/ until Ctrl-C"
+	@$(BIN)/jupyter lab --notebook-dir book
+
+test: lint ## lint, then run every test (builds the book too)
+	@echo "test: package, notebooks and pages"
+	@$(BIN)/python -m pytest
+	@echo "test: passed"
+
+bench: $(STAMP) ## time the package
+	@echo "bench: benchmarks/"
+	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=_build/benchmarks.json
+	@echo "bench: _build/benchmarks.json"
+
+lint: $(STAMP) ## check style and types
+	@echo "lint: ruff, mypy"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+
+lock: ## resolve the versions again (needs uv)
+	@echo "lock: requirements.lock, environment.yml"
+	@uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
+	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	@{ printf '%s\n' 'name: freeze-and-chaos' 'channels: [conda-forge]' 'dependencies:' \
+	  '  - python >=3.11,<3.14' '  - pip' '  - pip:'; \
+	  sed -n 's/ *\\$$//; /^[a-z0-9].*==/s/^/      - /p' requirements.lock; \
+	  echo '      - -e .'; } > environment.yml
+
+clean: ## remove what the commands made
+	rm -rf $(VENV) _build
