@@ -1,0 +1,8 @@
+"""Figures that the reader turns, on a published page without a kernel and in JupyterLab."""
+
+from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.explorer import Explorer
+from freezechaos.explorers.readout import Bands
+from freezechaos.explorers.views import Curves, Guide, Line, Map, Polar
+
+__all__ = ["Axis", "Bands", "Choice", "Curves", "Explorer", "Guide", "Line", "Map", "Polar"]

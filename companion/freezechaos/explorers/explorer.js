@@ -1,0 +1,745 @@
+// Draws one Explorer: results computed ahead are read at the reader's setting, and shown as
+// a picture, as a sentence and in the page's address. The model's `setting` is the only
+// state: every control sets it, and all is drawn again when it changes.
+
+export default { render };
+
+async function render({ model, el }) {
+  const spec = model.get("spec");
+  const grid = await unpack(spec, model.get("data"));
+  const address = keepsAddress() ? pageAddress(spec) : null;
+  const set = (changes) => {
+    model.set("setting", { ...model.get("setting"), ...changes });
+    model.save_changes();
+  };
+  const turn = (changes) => {
+    set(changes);
+    address?.write(model.get("setting"));
+  };
+  const reset = () => {
+    set(Object.fromEntries(spec.axes.map((axis) => [axis.name, axis.start])));
+    address?.clear();
+  };
+
+  const titleId = unique("title");
+  const root = h("div", { class: "fc-explorer", role: "group", "aria-labelledby": titleId, style: hues(spec) });
+  const views = spec.views.map((view) => makeView(view, spec, grid, turn));
+  const controls = spec.axes.map((axis) => makeControl(axis, turn));
+  const sentence = makeSentence(spec);
+  root.append(
+    h("div", { class: "fc-head" },
+      h("p", { class: "fc-title", id: titleId }, spec.title),
+      makeTools(reset, address && (() => address.link(model.get("setting"))))),
+    h("div", { class: "fc-views" }, ...views.map((view) => view.element)),
+    h("div", { class: "fc-controls" }, ...controls.map((control) => control.element)),
+    sentence.element,
+  );
+
+  const draw = () => {
+    const look = lookAt(spec, grid, model.get("setting"));
+    for (const part of [...views, ...controls, sentence]) part.draw(look);
+  };
+  const drawSoon = oncePerFrame(draw);
+  const restore = () => {
+    const named = address?.read();
+    if (named) set(named);
+    if (named) whenLoaded(() => address.scroll(root));
+  };
+  el.append(root);
+  restore();
+  draw();
+  model.on("change:setting", drawSoon);
+  const sizes = new ResizeObserver(drawSoon);
+  for (const view of views) sizes.observe(view.element);
+  const stopThemes = onThemeChange(drawSoon);
+  if (address) addEventListener("hashchange", restore);
+  return () => {
+    model.off("change:setting", drawSoon);
+    removeEventListener("hashchange", restore);
+    sizes.disconnect();
+    stopThemes();
+  };
+}
+
+function h(tag, attributes, ...children) {
+  return dress(document.createElement(tag), attributes, children);
+}
+
+function s(tag, attributes, ...children) {
+  return dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function dress(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== null) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+let made = 0;
+function unique(name) {
+  made += 1;
+  return `fc-${name}-${made}`;
+}
+
+function oncePerFrame(call) {
+  let waiting = 0;
+  return () => {
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      call();
+    });
+  };
+}
+
+function debounce(call, milliseconds) {
+  let timer;
+  const later = (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => call(...given), milliseconds);
+  };
+  return Object.assign(later, { cancel: () => clearTimeout(timer) });
+}
+
+function whenLoaded(call) {
+  if (document.readyState === "complete") requestAnimationFrame(call);
+  else addEventListener("load", () => requestAnimationFrame(call), { once: true });
+}
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
+
+// The mirror of grid.pack: low bytes, high bytes, second differences modulo 2^16.
+async function unpack(spec, data) {
+  const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const codes = new Uint16Array(bytes.length / 2);
+  for (let k = 0; k < codes.length; k++) codes[k] = bytes[k] | (bytes[codes.length + k] << 8);
+  for (let pass = 0; pass < 2; pass++) {
+    for (let k = 1; k < codes.length; k++) codes[k] += codes[k - 1];
+  }
+  const lengths = spec.axes.map((axis) => known(axis).length);
+  let offset = 0;
+  const outputs = spec.outputs.map((output) => {
+    const size = product(output.shape);
+    const own = codes.subarray(offset, (offset += size * product(lengths)));
+    return [output.name, { ...output, size, codes: own }];
+  });
+  return { lengths, outputs: Object.fromEntries(outputs) };
+}
+
+// The grid points around `positions`, each with its weight.
+function cornersAround(positions, lengths) {
+  return positions.reduce((corners, position, k) => {
+    const left = Math.min(Math.floor(position), lengths[k] - 2);
+    const share = position - left;
+    return corners.flatMap(([point, weight]) => [
+      [point * lengths[k] + left, weight * (1 - share)],
+      [point * lengths[k] + left + 1, weight * share],
+    ]).filter(([, weight]) => weight > 0);
+  }, [[0, 1]]);
+}
+
+function interpolate({ codes, size, low, high, log }, corners) {
+  const values = new Float64Array(size);
+  for (const [point, weight] of corners) {
+    for (let k = 0; k < size; k++) values[k] += weight * codes[point * size + k];
+  }
+  const scaled = values.map((code) => low + ((high - low) * code) / 65535);
+  return log ? scaled.map(Math.exp) : scaled;
+}
+
+// Everything that can be read at one setting.
+function lookAt(spec, grid, setting) {
+  const positions = spec.axes.map((axis) => positionOf(axis, setting[axis.name]));
+  const corners = cornersAround(positions, grid.lengths);
+  const read = (name) => interpolate(grid.outputs[name], corners);
+  const number = (name) => (name in setting ? setting[name] : read(name)[0]);
+  const word = (name) => {
+    if (spec.bands[name]) {
+      const { of, edges, words } = spec.bands[name];
+      return words[edges.filter((edge) => edge <= number(of)).length];
+    }
+    const nearest = cornersAround(positions.map((p) => Math.floor(p + 0.5)), grid.lengths);
+    return grid.outputs[name].words[interpolate(grid.outputs[name], nearest)[0]];
+  };
+  const isWord = (name) => name in spec.bands || Boolean(grid.outputs[name]?.words);
+  const look = { setting, positions, read, number, value: (name) => (isWord(name) ? word(name) : number(name)) };
+  return { ...look, text: sentenceParts(spec.readout, look).join("") };
+}
+
+const known = (axis) => axis.options ?? axis.values;
+
+function positionOf(axis, value) {
+  if (axis.options) return axis.options.indexOf(value);
+  const grid = axis.values;
+  const right = clamp(grid.findIndex((point) => point >= value), 1, grid.length - 1);
+  return right - 1 + (value - grid[right - 1]) / (grid[right] - grid[right - 1]);
+}
+
+function valueAt(axis, position) {
+  const grid = known(axis);
+  if (axis.step) return grid[clamp(Math.round(position), 0, grid.length - 1)];
+  const left = clamp(Math.floor(position), 0, grid.length - 2);
+  const share = clamp(position - left, 0, 1);
+  return Number((grid[left] * (1 - share) + grid[left + 1] * share).toPrecision(6));
+}
+
+// A slider makes about a hundred steps in all, and a whole number of them in each cell.
+function stepsPerCell(axis) {
+  return axis.step ? 1 : Math.max(1, Math.round(100 / (axis.values.length - 1)));
+}
+
+function show(axis, value) {
+  return axis.options ? value : format(value, axis.format);
+}
+
+// The part of Python's format language that the sentences use: .2f .1e .3g .0%
+function format(value, form = "") {
+  if (typeof value === "string") return value;
+  const [, digits, kind] = /(?:\.(\d+))?([efg%d]?)$/.exec(form);
+  const places = Number(digits ?? 6);
+  const text = {
+    e: () => exponential(value, places),
+    f: () => value.toFixed(places),
+    "%": () => `${(100 * value).toFixed(places)}%`,
+    d: () => value.toFixed(0),
+  }[kind]?.() ?? general(value, Math.max(places, 1));
+  return text.replaceAll("-", "−");
+}
+
+function exponential(value, places) {
+  return value.toExponential(places).replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+function general(value, digits) {
+  const power = Number(value.toExponential(digits - 1).split("e")[1]);
+  const plain = power >= -4 && power < digits;
+  const text = plain ? value.toFixed(digits - 1 - power) : exponential(value, digits - 1);
+  return text.replace(/(\.\d*?)0+(?=$|e)/, "$1").replace(/\.(?=$|e)/, "");
+}
+
+// Plain text at even places, values at odd ones.
+function sentenceParts(template, look) {
+  return template.split(/\{(\w+(?::[^}]*)?)\}/).map((part, k) => {
+    const [name, form] = part.split(":");
+    return k % 2 ? format(look.value(name), form) : part;
+  });
+}
+
+function makeSentence(spec) {
+  const element = h("p", { class: "fc-sentence", "aria-live": "polite", "aria-atomic": "true" });
+  // A screen reader waits while the region is busy, so a drag is read out once, at its end.
+  const rest = debounce(() => element.removeAttribute("aria-busy"), 400);
+  const draw = (look) => {
+    element.setAttribute("aria-busy", "true");
+    element.replaceChildren(...sentenceParts(spec.readout, look).map((part, k) => (k % 2 ? emphasis(part) : part)));
+    rest();
+  };
+  return { element, draw };
+}
+
+function emphasis(text) {
+  const hue = ["freeze", "edge", "chaos"].find((name) => text.toLowerCase().includes(name));
+  return h("b", { style: hue && `color: var(--fc-${hue})` }, text);
+}
+
+function hues(spec) {
+  const both = (name, [light, dark]) => `--fc-${name}: light-dark(${light}, ${dark})`;
+  const [light, dark] = spec.diverging;
+  const ramp = light.map((shade, k) => both(`ramp-${k}`, [shade, dark[k]]));
+  return [...Object.entries(spec.palette).map(([name, hue]) => both(name, hue)), ...ramp].join("; ");
+}
+
+function onThemeChange(call) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const attributes = new MutationObserver(call);
+  const options = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] };
+  for (const element of [document.documentElement, document.body]) attributes.observe(element, options);
+  system.addEventListener("change", call);
+  return () => {
+    attributes.disconnect();
+    system.removeEventListener("change", call);
+  };
+}
+
+function makeTools(reset, link) {
+  const tools = h("div", { class: "fc-tools" }, button("Reset", reset));
+  if (link) {
+    const copy = button("Copy link", async () => {
+      copy.textContent = (await copied(link())) ? "Link copied" : "Link is in the address bar";
+      setTimeout(() => (copy.textContent = "Copy link"), 2500);
+    });
+    copy.setAttribute("aria-live", "polite");
+    tools.append(copy);
+  }
+  return tools;
+}
+
+function button(text, press, attributes = {}) {
+  const element = h("button", { type: "button", class: "fc-button", ...attributes }, text);
+  element.addEventListener("click", press);
+  return element;
+}
+
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    history.replaceState(history.state, "", text);
+    return false;
+  }
+}
+
+// Only a published page carries its widgets' state; a live notebook's address is its own.
+function keepsAddress() {
+  return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
+}
+
+// The fragment is #anchor&slug:name=value,name=value&other-slug:…; an anchor and the parts
+// of other explorers are left as they are.
+function pageAddress(spec) {
+  const mine = (part) => part.startsWith(`${spec.slug}:`);
+  const parts = () => location.hash.slice(1).split("&").filter(Boolean);
+  const written = (setting) => `${spec.slug}:` + spec.axes
+    .map(({ name }) => `${name}=${encodeURIComponent(setting[name])}`).join(",");
+  const replace = (kept) => history.replaceState(history.state, "", kept.length ? `#${kept.join("&")}` : location.pathname + location.search);
+  const others = () => parts().filter((part) => !mine(part));
+  const writeSoon = debounce((setting) => replace([...others(), written(setting)]), 200);
+  return {
+    read: () => parts().filter(mine).map((part) => parsed(spec, part.slice(spec.slug.length + 1)))[0],
+    write: writeSoon,
+    clear: () => {
+      writeSoon.cancel();
+      replace(others());
+    },
+    link: (setting) => `${location.href.split("#")[0]}#${written(setting)}`,
+    scroll: (root) => {
+      const [first] = parts();
+      const anchor = mine(first) ? root : document.getElementById(decodeURIComponent(first));
+      (anchor ?? (mine(first) && root))?.scrollIntoView?.();
+    },
+  };
+}
+
+function parsed(spec, text) {
+  const pairs = text.split(",").map((pair) => pair.split("=").map(decodeURIComponent));
+  const usable = pairs.map(([name, value]) => [name, settled(spec.axes.find((axis) => axis.name === name), value)]);
+  return Object.fromEntries(usable.filter(([, value]) => value !== undefined));
+}
+
+// What an address asks for, brought to what the axis can be set to; undefined for nonsense.
+function settled(axis, text) {
+  if (!axis || text === undefined) return undefined;
+  if (axis.options) return axis.options.includes(text) ? text : undefined;
+  const value = Number(text);
+  if (text === "" || Number.isNaN(value)) return undefined;
+  const inside = clamp(value, axis.values[0], axis.values.at(-1));
+  return axis.step ? valueAt(axis, positionOf(axis, inside)) : inside;
+}
+
+function makeControl(axis, turn) {
+  return axis.options ? makeChips(axis, turn) : makeSlider(axis, turn);
+}
+
+function makeSlider(axis, turn) {
+  const id = unique(axis.name);
+  const parts = stepsPerCell(axis);
+  const last = (axis.values.length - 1) * parts;
+  const move = (by) => go(Number(slider.value) + by);
+  const go = (step) => turn({ [axis.name]: valueAt(axis, clamp(step, 0, last) / parts) });
+  const slider = h("input", { type: "range", id, min: 0, max: last, step: 1 });
+  const shown = h("output", { for: id });
+  slider.addEventListener("input", () => go(Number(slider.value)));
+  const less = button("−", () => move(-1), { class: "fc-button fc-step", "aria-label": `${axis.label}: less` });
+  const more = button("+", () => move(1), { class: "fc-button fc-step", "aria-label": `${axis.label}: more` });
+  const row = axis.step ? [less, slider, more] : [slider];
+  const element = h("div", { class: "fc-control" },
+    h("label", { for: id }, axis.label), shown, h("div", { class: "fc-row" }, ...row));
+  const draw = ({ setting }) => {
+    const value = setting[axis.name];
+    slider.value = Math.round(positionOf(axis, value) * parts);
+    slider.setAttribute("aria-valuetext", `${axis.label} ${show(axis, value)}`);
+    shown.textContent = show(axis, value);
+    less.setAttribute("aria-disabled", Number(slider.value) === 0);
+    more.setAttribute("aria-disabled", Number(slider.value) === last);
+  };
+  return { element, draw };
+}
+
+function makeChips(axis, turn) {
+  const name = unique(axis.name);
+  const radios = axis.options.map((option) => h("input", { type: "radio", name, value: option }));
+  const chips = radios.map((radio) => h("label", { class: "fc-chip" }, radio, h("span", {}, radio.value)));
+  const element = h("fieldset", { class: "fc-control" },
+    h("legend", {}, axis.label), h("div", { class: "fc-row" }, ...chips));
+  element.addEventListener("change", (event) => turn({ [axis.name]: event.target.value }));
+  const draw = ({ setting }) => {
+    for (const radio of radios) radio.checked = radio.value === setting[axis.name];
+  };
+  return { element, draw };
+}
+
+function makeView(view, spec, grid, turn) {
+  if (view.kind === "map") return makeMap(view, spec, grid, turn);
+  const paint = { curves: paintCurves, polar: paintPolar }[view.kind];
+  const key = h("p", { class: "fc-key" });
+  const svg = s("svg", { role: "img" });
+  const element = h("div", { class: "fc-view" }, ...heading(view), key, svg);
+  const draw = (look) => {
+    const picture = paint(view, look, element.clientWidth);
+    key.replaceChildren(h("span", {}, picture.label), ...picture.key);
+    paintInto(svg, picture, `${view.description}. ${look.text}`);
+  };
+  return { element, draw };
+}
+
+function heading(view) {
+  return view.title ? [h("p", { class: "fc-view-title" }, view.title)] : [];
+}
+
+function paintInto(svg, { width, height, nodes }, name) {
+  dress(svg, { viewBox: `0 0 ${width} ${height}`, width, height, "aria-label": name }, []);
+  svg.replaceChildren(...nodes);
+}
+
+function keyOf(view) {
+  return view.series.map((label, k) => h("span", { class: `fc-${view.styles?.[k] ?? "line"}`, style: `--hue: ${hueOf(view, k)}` }, label));
+}
+
+const hueOf = (view, k) => `var(--fc-${view.colors[k]})`;
+
+const ruler = document.createElement("canvas").getContext("2d");
+function textWidth(text) {
+  ruler.font = "13px system-ui, sans-serif";
+  return Math.ceil(ruler.measureText(text).width);
+}
+
+// A square frame in pixels: the plot has its own coordinates, from its upper left corner.
+function frame(width, height, { left, right, bottom, top = 10 }) {
+  return { width, height, left, top, w: Math.max(width - left - right, 40), h: height - top - bottom };
+}
+
+function scale([low, high], [from, to], log = false) {
+  const place = log ? Math.log : (value) => value;
+  return (value) => from + ((place(value) - place(low)) / (place(high) - place(low))) * (to - from);
+}
+
+function niceTicks([low, high], count) {
+  const raw = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * [1, 2, 5, 10].find((multiple) => multiple * power >= raw * 0.999);
+  const first = Math.ceil(low / step - 1e-6);
+  const total = Math.floor(high / step + 1e-6) - first + 1;
+  return Array.from({ length: total }, (_, k) => Number(((first + k) * step).toPrecision(12)));
+}
+
+function decades([low, high], count) {
+  const first = Math.ceil(Math.log10(low) - 1e-6);
+  const last = Math.floor(Math.log10(high) + 1e-6);
+  const every = Math.max(1, Math.ceil((last - first) / count));
+  return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, k) => 10 ** (first + k * every));
+}
+
+function tickText(value) {
+  const power = Math.log10(Math.abs(value));
+  const far = value !== 0 && Math.abs(power) >= 4 && Number.isInteger(Math.round(power * 1e6) / 1e6);
+  const digits = [...String(Math.round(power))].map((char) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[char] ?? "⁻").join("");
+  return far ? `10${digits}` : String(Number(value.toPrecision(6))).replace("-", "−");
+}
+
+const text = (x, y, words, attributes = {}) => s("text", { x, y, ...attributes }, words);
+const line = (x1, y1, x2, y2, kind) => s("line", { x1, y1, x2, y2, class: kind });
+
+function xAxis({ left, top, w, h: tall, width, height }, marks, label) {
+  const base = top + tall;
+  const room = (x, words) => clamp(x, textWidth(words) / 2, width - textWidth(words) / 2);
+  const nodes = marks.flatMap(([x, words]) => [
+    line(left + x, base, left + x, base + 5, "fc-axis"),
+    text(room(left + x, words), base + 19, words, { "text-anchor": "middle", class: "fc-tick" }),
+  ]);
+  const middle = clamp(left + w / 2, textWidth(label) / 2, Math.max(width - textWidth(label) / 2, 0));
+  return [line(left, base, left + w, base, "fc-axis"), ...nodes,
+    text(middle, height - 5, label, { "text-anchor": "middle", class: "fc-label" })];
+}
+
+function yAxis({ left, top, w }, marks, ruled) {
+  return marks.flatMap(([y, words]) => [
+    ...(ruled ? [line(left, top + y, left + w, top + y, "fc-rule")] : []),
+    text(left - 8, top + y + 4, words, { "text-anchor": "end", class: "fc-tick" }),
+  ]);
+}
+
+// What is drawn on the plot may touch its border but not leave it.
+function inside({ left, top, w, h: tall }, ...nodes) {
+  const edge = 4;
+  return s("svg", { x: left - edge, y: top - edge, width: w + 2 * edge, height: tall + 2 * edge,
+    viewBox: `${-edge} ${-edge} ${w + 2 * edge} ${tall + 2 * edge}` }, ...nodes);
+}
+
+function trace(points, kind = "line") {
+  const at = points.map(([x, y]) => [x.toFixed(1), y.toFixed(1)]);
+  if (kind === "dots") return at.map(([x, y]) => `M${x},${y}h0`).join("");
+  if (kind === "steps") return `M${at[0].join()}` + at.slice(1).map(([x, y]) => `H${x}V${y}`).join("");
+  return `M${at.map((point) => point.join()).join("L")}`;
+}
+
+function paintCurves(view, look, width) {
+  const moving = typeof view.x === "string";
+  const marks = view.yTicks ?? (view.yLog ? decades : niceTicks)(view.yRange, 5);
+  const column = Math.max(0, ...view.series.map(textWidth)) + 14;
+  const direct = view.series.length > 0 && !moving && column < 0.25 * width;
+  const left = Math.max(...marks.map((value) => textWidth(tickText(value)))) + 12;
+  const box = frame(width, clamp(0.56 * width, 230, 380), { left, right: direct ? column : 10, bottom: 48 });
+  const x = scale(view.xRange, [0, box.w]);
+  const y = scale(view.yRange, [box.h, 0], view.yLog);
+  const curves = readCurves(view, look).map((points) => points.map(([u, v]) => [x(u), y(v)]));
+  const lines = curves.map((points, k) => s("path", { d: trace(points, view.styles[k]), class: `fc-curve fc-${view.styles[k]}`, style: `--hue: ${hueOf(view, k)}` }));
+  const bottomMarks = view.xTicks ?? niceTicks(view.xRange, clamp(box.w / 80, 2, 8));
+  return {
+    width, height: box.height, label: view.yLabel, key: direct ? [] : keyOf(view),
+    nodes: [
+      ...yAxis(box, marks.map((value) => [y(value), tickText(value)]), true),
+      ...xAxis(box, bottomMarks.map((value) => [x(value), tickText(value)]), view.xLabel),
+      inside(box, ...view.background.flatMap((fixed) => paintLine(fixed, x, y)),
+        ...view.guides.flatMap((guide) => paintGuide(guide, look, x, y, box)), ...lines),
+      ...(direct ? endLabels(view, curves, box) : []),
+    ],
+  };
+}
+
+// One list of [x, y] a curve, in the units of the axes.
+function readCurves(view, look) {
+  const ys = look.read(view.y);
+  const count = view.colors.length;
+  const length = ys.length / count;
+  const xs = typeof view.x === "string" ? look.read(view.x) : view.x;
+  return Array.from({ length: count }, (_, k) => Array.from({ length }, (_, i) =>
+    [xs[xs.length === length ? i : k * length + i], ys[k * length + i]]));
+}
+
+function paintLine(fixed, x, y) {
+  const points = fixed.x.map((value, k) => [x(value), y(fixed.y[k])]);
+  const [u, v] = points[Math.floor(0.7 * (points.length - 1))].map((start, k) =>
+    points.length > 2 ? start : 0.3 * points[0][k] + 0.7 * points[1][k]);
+  return [
+    s("path", { d: trace(points), class: "fc-fixed", style: `--hue: var(--fc-${fixed.color})` }),
+    text(u + 8, v + 14, fixed.label, { class: "fc-note" }),
+  ];
+}
+
+function paintGuide(guide, look, x, y, { w, h: tall }) {
+  const value = (given) => (typeof given === "string" ? look.number(given) : given);
+  if (guide.x === null) {
+    const at = y(value(guide.y));
+    return [line(0, at, w, at, "fc-guide"), text(w - 4, at - 5, guide.label, { "text-anchor": "end", class: "fc-note" })];
+  }
+  const at = x(value(guide.x));
+  const before = at + textWidth(guide.label) + 8 > w;
+  return [line(at, 0, at, tall, "fc-guide"),
+    text(at + (before ? -6 : 6), 12, guide.label, { "text-anchor": before ? "end" : "start", class: "fc-note" })];
+}
+
+// Labels at the curves' ends, pushed apart until each has a line of its own.
+function endLabels(view, curves, { left, top, w, h: tall }) {
+  const gap = 17;
+  const ends = curves.map((points, k) => ({ k, y: clamp(points.at(-1)[1], 0, tall) })).sort((a, b) => a.y - b.y);
+  for (let k = 1; k < ends.length; k++) ends[k].y = Math.max(ends[k].y, ends[k - 1].y + gap);
+  const over = Math.max(0, (ends.at(-1)?.y ?? 0) - tall);
+  return ends.map(({ k, y }) => text(left + w + 9, top + y - over + 4, view.series[k], { class: "fc-name", style: `--hue: ${hueOf(view, k)}` }));
+}
+
+function paintPolar(view, look, width) {
+  const height = clamp(width, 220, 380);
+  const outer = Math.min(width, height) / 2 - 26;
+  const [low, high] = view.range;
+  const radius = scale([low < 0 ? low - 0.15 * (high - low) : low, high], [0, outer]);
+  const at = (angle, far) => [width / 2 + far * Math.cos(angle), height / 2 - far * Math.sin(angle)];
+  const values = look.read(view.value);
+  const length = view.angles.length;
+  const curves = view.colors.map((_, k) => view.angles.map((angle, i) => at(angle, Math.max(radius(values[k * length + i]), 0))));
+  const rings = [[0, "fc-guide"], [1, "fc-axis"]].filter(([value]) => value >= low && value <= high && radius(value) > 0);
+  const spokes = [[0, "0°"], [90, "90°"], [180, "180°"], [270, "−90°"]].map(([degrees, words]) => [(degrees * Math.PI) / 180, words]);
+  return {
+    width, height, label: view.label, key: keyOf(view),
+    nodes: [
+      ...spokes.flatMap(([angle, words]) => [
+        line(...at(angle, 0), ...at(angle, outer), "fc-rule"),
+        text(at(angle, outer + 14)[0], at(angle, outer + 14)[1] + 4, words, { "text-anchor": "middle", class: "fc-tick" }),
+      ]),
+      ...rings.map(([value, kind]) => s("circle", { cx: width / 2, cy: height / 2, r: radius(value), class: kind })),
+      ...curves.map((points, k) => s("path", { d: `${trace(points)}Z`, class: "fc-curve fc-round", style: `--hue: ${hueOf(view, k)}` })),
+      ...rings.map(([value]) => text(...at(0.62, radius(value) + 3), String(value), { class: "fc-note" })),
+    ],
+  };
+}
+
+function makeMap(view, spec, grid, turn) {
+  const axis = (name) => spec.axes.find((one) => one.name === name);
+  const along = { x: axis(view.x), y: axis(view.y) };
+  const canvas = h("canvas", { "aria-hidden": "true" });
+  const svg = s("svg", { role: "img" });
+  const handle = h("div", { class: "fc-handle", role: "slider", tabindex: 0, "aria-label": `${along.x.label} and ${along.y.label}: drag, or use the arrow keys`, "aria-valuemin": 0, "aria-valuemax": known(along.x).length - 1 });
+  const stage = h("div", { class: "fc-stage" }, canvas, svg, handle);
+  const element = h("div", { class: "fc-view" }, ...heading(view), colorKey(view), stage);
+  let box;
+  let painted;
+  const draw = (look) => {
+    box = mapFrame(along, element.clientWidth);
+    const dark = isDark(element);
+    const others = { ...look.setting, [view.x]: 0, [view.y]: 0 };
+    const wanted = JSON.stringify([others, box.w, box.h, dark]);
+    if (painted !== wanted) paintField(canvas, box, view, spec, grid, look, spec.diverging[Number(dark)]);
+    painted = wanted;
+    paintInto(svg, { ...box, nodes: mapNodes(view, along, box) }, `${view.description}. ${look.text}`);
+    placeHandle(handle, box, along, look);
+  };
+  letDrag(stage, handle, () => box, along, turn);
+  return { element, draw };
+}
+
+function colorKey({ label, range: [low, high], center, ends }) {
+  const number = (value) => h("span", {}, tickText(Number(value.toPrecision(3))));
+  return h("p", { class: "fc-key" }, h("span", {}, label),
+    h("span", { class: "fc-bar" }, h("b", { style: "color: var(--fc-freeze)" }, ends[0]),
+      h("span", { class: "fc-ramp" }, number(low), number(center), number(high)),
+      h("b", { style: "color: var(--fc-chaos)" }, ends[1])));
+}
+
+// Places on a map are in grid steps; an axis by steps has half a step more at both ends.
+function mapFrame(along, width) {
+  const margin = (axis) => (axis.step ? 0.5 : 0);
+  const reach = (axis) => [-margin(axis), known(axis).length - 1 + margin(axis)];
+  const widest = Math.max(...mapMarks(along.y).map(([, words]) => textWidth(words)));
+  const bands = along.y.step ? 44 * known(along.y).length + 58 : 0;
+  const height = clamp(0.6 * width, Math.max(230, bands), 400);
+  const box = frame(width, height, { left: widest + 14, right: 14, bottom: 48 });
+  // The first option is read first, so it stands at the top.
+  const upward = along.y.options ? [0, box.h] : [box.h, 0];
+  return { ...box, x: scale(reach(along.x), [0, box.w]), y: scale(reach(along.y), upward),
+    fromX: scale([0, box.w], reach(along.x)), fromY: scale(upward, reach(along.y)) };
+}
+
+function mapMarks(axis) {
+  const grid = known(axis);
+  if (axis.options) return grid.map((option, k) => [k, option]);
+  const even = Math.max(...grid.map((value, k) => Math.abs(value - grid[0] - (k * (grid.at(-1) - grid[0])) / (grid.length - 1)))) < 1e-6 * (grid.at(-1) - grid[0]);
+  if (even && !axis.step) return niceTicks([grid[0], grid.at(-1)], 5).map((value) => [positionOf(axis, value), tickText(value)]);
+  const every = Math.ceil(grid.length / 9);
+  return grid.map((value, k) => [k, show(axis, value)]).filter((_, k) => k % every === 0);
+}
+
+function mapNodes(view, along, box) {
+  const rows = mapMarks(along.y).map(([place, words]) => [box.y(place), words]);
+  const columns = mapMarks(along.x).map(([place, words]) => [box.x(place), words]);
+  return [
+    ...yAxis(box, rows, false),
+    ...xAxis(box, columns, along.x.label),
+    inside(box, ...view.lines.flatMap((fixed) => (along.y.step ? paintBars : paintLine)(fixed, box.x, box.y))),
+  ];
+}
+
+function paintBars(fixed, x, y) {
+  const half = Math.abs(y(1) - y(0)) / 2 - 3;
+  const bars = fixed.x.map((value, k) => `M${x(value)},${y(fixed.y[k]) - half}v${2 * half}`);
+  return [
+    s("path", { d: bars.join(""), class: "fc-fixed fc-bold", style: `--hue: var(--fc-${fixed.color})` }),
+    text(x(fixed.x[0]) + 7, y(fixed.y[0]) + 4, fixed.label, { class: "fc-note" }),
+  ];
+}
+
+function isDark(element) {
+  const [red, green, blue] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
+  return red + green + blue > 384;
+}
+
+function paintField(canvas, box, view, spec, grid, look, shades) {
+  const field = readField(view, spec, grid, look);
+  const [width, height] = [Math.round(box.w), Math.round(box.h)];
+  Object.assign(canvas, { width, height });
+  Object.assign(canvas.style, { left: `${box.left}px`, top: `${box.top}px`, width: `${box.w}px`, height: `${box.h}px` });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  const ramp = rampOf(shades);
+  const share = shareOf(view);
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const value = field(box.fromX(column + 0.5), box.fromY(row + 0.5));
+      image.data.set(ramp[Math.round(255 * share(value))], 4 * (row * width + column));
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+// The colour's value at any place of the map, the other axes staying as they are.
+function readField(view, spec, grid, look) {
+  const [i, j] = [view.x, view.y].map((name) => spec.axes.findIndex((axis) => axis.name === name));
+  const [columns, rows] = [grid.lengths[i], grid.lengths[j]];
+  const nodes = Float64Array.from({ length: columns * rows }, (_, node) => {
+    const places = look.positions.with(i, node % columns).with(j, Math.floor(node / columns));
+    return interpolate(grid.outputs[view.color], cornersAround(places, grid.lengths))[0];
+  });
+  const settle = (axis, place) => clamp(axis.step ? Math.round(place) : place, 0, known(axis).length - 1);
+  return (x, y) => {
+    const [u, v] = [settle(spec.axes[i], x), settle(spec.axes[j], y)];
+    const [left, low] = [Math.min(Math.floor(u), columns - 2), Math.min(Math.floor(v), rows - 2)];
+    const across = (row) => nodes[row * columns + left] * (left + 1 - u) + nodes[row * columns + left + 1] * (u - left);
+    return across(low) * (low + 1 - v) + across(low + 1) * (v - low);
+  };
+}
+
+// 0 at the lower end, ½ at the centre, 1 at the upper end.
+function shareOf({ range: [low, high], center }) {
+  const below = center - low || 1;
+  const above = high - center || 1;
+  return (value) => clamp(0.5 + (0.5 * (value - center)) / (value < center ? below : above), 0, 1);
+}
+
+function rampOf(shades) {
+  const stops = shades.map((shade) => [1, 3, 5].map((k) => parseInt(shade.slice(k, k + 2), 16)));
+  return Array.from({ length: 256 }, (_, level) => {
+    const place = (level / 255) * (stops.length - 1);
+    const left = Math.min(Math.floor(place), stops.length - 2);
+    return [...stops[left].map((from, k) => from + (stops[left + 1][k] - from) * (place - left)), 255];
+  });
+}
+
+function placeHandle(handle, box, along, { setting, text: sentence }) {
+  const [x, y] = [positionOf(along.x, setting[along.x.name]), positionOf(along.y, setting[along.y.name])];
+  handle.style.left = `${box.left + box.x(x)}px`;
+  handle.style.top = `${box.top + box.y(y)}px`;
+  handle.setAttribute("aria-valuenow", x);
+  handle.setAttribute("aria-valuetext", sentence);
+}
+
+// A mouse may take hold anywhere; a finger takes the handle, or taps, and scrolls elsewhere.
+function letDrag(stage, handle, box, along, turn) {
+  const snapped = (axis, place) => valueAt(axis, Math.round(place * stepsPerCell(axis)) / stepsPerCell(axis));
+  const go = (x, y) => turn({ [along.x.name]: snapped(along.x, x), [along.y.name]: snapped(along.y, y) });
+  const follow = (event) => {
+    const corner = stage.getBoundingClientRect();
+    const { left, top, w, h: tall, fromX, fromY } = box();
+    go(fromX(clamp(event.clientX - corner.left - left, 0, w)), fromY(clamp(event.clientY - corner.top - top, 0, tall)));
+  };
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || (event.pointerType !== "mouse" && event.target !== handle)) return;
+    event.preventDefault();
+    handle.focus({ preventScroll: true });
+    handle.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && follow(event));
+  stage.addEventListener("click", (event) => event.pointerType !== "mouse" && event.target !== handle && follow(event));
+  handle.addEventListener("keydown", (event) => {
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
+    if (dx === undefined) return;
+    event.preventDefault();
+    const { left, top, fromX, fromY } = box();
+    const up = along.y.options ? -dy : dy;
+    const x = fromX(parseFloat(handle.style.left) - left) + dx / stepsPerCell(along.x);
+    const y = fromY(parseFloat(handle.style.top) - top) + up / stepsPerCell(along.y);
+    go(x, y);
+  });
+}

@@ -1,0 +1,254 @@
+"""A figure that the reader turns: everything is computed here, ahead, and drawn over there.
+
+`Explorer` evaluates one pure function over a grid, packs the results into the widget, and
+`explorer.js` interpolates and draws them: the same on a published page without a kernel as
+in JupyterLab, where `explorer.setting` is what the reader has set, and can be set.
+"""
+
+import itertools
+import json
+import pathlib
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+
+from freezechaos.explorers import readout as sentence
+from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.grid import Compute, Pinned, Quantized, pack, tabulate
+from freezechaos.explorers.readout import Bands, Naming
+from freezechaos.explorers.still import draw, png
+from freezechaos.explorers.views import View
+from freezechaos.plotting import DIVERGING, PALETTE
+
+HERE = pathlib.Path(__file__).parent
+Setting = Mapping[str, Any]
+
+
+class Explorer(anywidget.AnyWidget):
+    """A live figure over named axes, with its results computed ahead.
+
+    Arguments:
+        title: shown above the figure.
+        axes: what can be turned, `Axis` and `Choice`.
+        compute: pure function of the axes' values, by name, to a dict of arrays, each of one
+            shape at every setting and finite. Plain axes are mapped over with `jax.vmap`;
+            a static `Axis` or a `Choice` is looped over and arrives as a Python value.
+        view: one view or a list of them, side by side where there is room.
+        numbers: names of those outputs that are one number each, for the sentence.
+        words: names for the sentence that stand for a word: a `Bands`, decided by a number
+            at every setting, or a function of the axes' values and the numbers (a dict),
+            called at every grid point; between grid points the nearest word is shown.
+        readout: the sentence under the figure, a Python format string over the names of
+            axes, numbers and words, with formats `.2f`, `.1e`, `.3g`, `.0%`.
+        alt: what the still figure shows, for those who cannot see it.
+        slug: the explorer's name in the page's address, by default made of the title.
+        log: names of outputs that span magnitudes: positive, kept as their logarithms.
+        vectorized: without it, `compute` is never mapped, and gets Python numbers only.
+
+    Raises:
+        ValueError: a name, a shape or a value does not fit; the message says which and how.
+    """
+
+    _esm = HERE / "explorer.js"
+    _css = HERE / "explorer.css"
+    spec = traitlets.Dict(read_only=True).tag(sync=True)
+    data = traitlets.Bytes(read_only=True).tag(sync=True)
+    setting = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        axes: Sequence[Axis | Choice],
+        compute: Compute,
+        view: View | Sequence[View],
+        readout: str,
+        alt: str,
+        numbers: Sequence[str] = (),
+        words: Mapping[str, Naming | Bands] | None = None,
+        slug: str | None = None,
+        log: Sequence[str] = (),
+        vectorized: bool = True,
+    ) -> None:
+        self.title, self.alt, self.readout = title, alt, readout
+        self.axes = {axis.name: axis for axis in axes}
+        self.views = list(view) if isinstance(view, Sequence) else [view]
+        self.slug = _checked_slug(title if slug is None else slug, given=slug is not None)
+        self._numbers, self._words = tuple(numbers), dict(words or {})
+        self._compute, self._vectorized = compute, vectorized
+        if len(self.axes) < len(axes):
+            raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
+        sentence.check(readout, [*self.axes, *self._numbers, *self._words])
+        self._fill_grid(log)
+        super().__init__(setting=self.start)
+        self.set_trait("spec", self._make_spec())
+        self.set_trait("data", pack([*self._outputs.values(), *self._labels.values()]))
+
+    def _fill_grid(self, log: Sequence[str]) -> None:
+        table = tabulate(self._compute, list(self.axes.values()), vectorized=self._vectorized)
+        logarithmic = {*log, *(name for view in self.views for name in view.logarithmic)}
+        drawn = dict.fromkeys([*(n for view in self.views for n in view.outputs), *self._numbers])
+        for name in drawn:
+            self._check_output(name, table, positive=name in logarithmic)
+        self._outputs = {n: Quantized.of(table[n], log=n in logarithmic) for n in drawn}
+        self._vocabulary: dict[str, list[str]] = {}
+        self._labels: dict[str, Quantized] = {}
+        for name, naming in self._words.items():
+            if not isinstance(naming, Bands):
+                self._name_points(name, naming, table)
+
+    def _check_output(self, name: str, table: Mapping[str, np.ndarray], positive: bool) -> None:
+        if name not in table:
+            raise ValueError(f"`compute` gives {sorted(table)}; it must give `{name}` too.")
+        values = table[name]
+        if name in self._numbers and values.ndim > len(self.axes):
+            raise ValueError(
+                f"`{name}` in `numbers` must be one number a setting; "
+                f"got the shape {list(values.shape[len(self.axes) :])}."
+            )
+        bad = np.argwhere(~np.isfinite(values) | (positive & (values <= 0)))
+        if len(bad):
+            where = {axis.name: axis.values[k] for axis, k in zip(self.axes.values(), bad[0],
+                                                                  strict=False)}  # fmt: skip
+            raise ValueError(
+                f"`{name}` must be finite{' and positive, for its logarithm' * positive}; got "
+                f"{values[tuple(bad[0])]} at {where}. Mend `compute` or narrow that axis."
+            )
+
+    def _name_points(self, name: str, naming: Naming, table: Mapping[str, np.ndarray]) -> None:
+        shape = tuple(len(axis.values) for axis in self.axes.values())
+        scalars = {key: value for key, value in table.items() if value.shape == shape}
+        words = [
+            naming(dict(zip(self.axes, values, strict=True))
+                   | {key: float(value[index]) for key, value in scalars.items()})
+            for index, values in zip(np.ndindex(shape), self._product("values"), strict=True)
+        ]  # fmt: skip
+        known = list(dict.fromkeys(words))
+        codes = np.array([known.index(word) for word in words], np.uint16).reshape(shape)
+        self._vocabulary[name] = known
+        self._labels[name] = Quantized(codes, 0.0, 65535.0)
+
+    def _make_spec(self) -> dict[str, Any]:
+        count = len(self.axes)
+        spec = {
+            "title": self.title,
+            "slug": self.slug,
+            "readout": self.readout,
+            "axes": [axis.spec() for axis in self.axes.values()],
+            "outputs": [
+                {"name": name, "shape": out.codes.shape[count:], "low": out.low,
+                 "high": out.high, "log": out.log, "words": self._vocabulary.get(name)}
+                for name, out in (self._outputs | self._labels).items()
+            ],
+            "bands": {n: w.spec() for n, w in self._words.items() if isinstance(w, Bands)},
+            "views": [view.spec(self._outputs, self.axes) for view in self.views],
+            "palette": {name: list(hue) for name, hue in PALETTE.items()},
+            "diverging": [shades.split() for shades in DIVERGING],
+        }  # fmt: skip
+        return json.loads(json.dumps(spec))
+
+    @traitlets.validate("setting")
+    def _complete(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
+        return self.start | self.setting | self._settled(proposal["value"])
+
+    def _settled(self, setting: Setting) -> dict[str, Any]:
+        for name in setting:
+            if name not in self.axes:
+                raise ValueError(f"there is no axis `{name}`; the axes are {list(self.axes)}.")
+        return {name: self.axes[name].settle(value) for name, value in setting.items()}
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The setting to begin with."""
+        return {name: axis.start for name, axis in self.axes.items()}
+
+    def at(self, **setting: Any) -> dict[str, np.ndarray]:
+        """Return what `compute` gives exactly at `setting`; axes left out are at their start.
+
+        Raises:
+            ValueError: an axis does not exist or cannot be set so.
+        """
+        values = self.start | self._settled(setting)
+        axes = [Pinned(name, axis.static, (values[name],)) for name, axis in self.axes.items()]
+        table = tabulate(self._compute, axes, vectorized=self._vectorized)
+        return {name: value[(0,) * len(axes)] for name, value in table.items()}
+
+    def interpolated(self, **setting: Any) -> dict[str, np.ndarray]:
+        """Return what the page shows at `setting`, read from the grid just as it reads it.
+
+        Raises:
+            ValueError: an axis does not exist or cannot be set so.
+        """
+        values = self.start | self._settled(setting)
+        positions = [axis.position(values[name]) for name, axis in self.axes.items()]
+        return {name: output.read(positions) for name, output in self._outputs.items()}
+
+    def interpolation_error(self, points: Iterable[Setting]) -> dict[str, float]:
+        """Return for each output the largest |interpolated - exact| over the settings `points`."""
+        worst = dict.fromkeys(self._outputs, 0.0)
+        for point in points:
+            exact, shown = self.at(**point), self.interpolated(**point)
+            for name in worst:
+                worst[name] = max(worst[name], float(np.max(np.abs(shown[name] - exact[name]))))
+        return worst
+
+    def corners(self) -> Iterator[dict[str, Any]]:
+        """Yield every corner of the axes, as settings: both ends of each, all of a choice."""
+        return (dict(zip(self.axes, c, strict=True)) for c in self._product("extremes"))
+
+    def midpoints(self) -> Iterator[dict[str, Any]]:
+        """Yield the centre of every cell of the grid, where interpolation is at its worst."""
+        return (dict(zip(self.axes, c, strict=True)) for c in self._product("midpoints"))
+
+    def _product(self, what: str) -> Iterator[tuple[Any, ...]]:
+        return itertools.product(*(getattr(axis, what) for axis in self.axes.values()))
+
+    def sentence(self, **setting: Any) -> str:
+        """Return the sentence under the figure at `setting`, by default the present one."""
+        values = self.setting | self._settled(setting)
+        positions = [axis.position(values[name]) for name, axis in self.axes.items()]
+        shown = self.interpolated(**values)
+        values |= {name: float(shown[name]) for name in self._numbers}
+        nearest = [int(np.floor(p + 0.5)) for p in positions]
+        for name, word in self._words.items():
+            values[name] = (
+                word.word(values[word.of]) if isinstance(word, Bands)
+                else self._vocabulary[name][self._labels[name].codes[tuple(nearest)]]
+            )  # fmt: skip
+        return sentence.fill(self.readout, values)
+
+    def still(self) -> Figure:
+        """Return the figure at the start, drawn by matplotlib: for PDF, and where no script runs."""
+        return draw(self.spec, self.interpolated, self.start)
+
+    @property
+    def payload_bytes(self) -> int:
+        """The bytes that a page carries for this explorer: results, their description, code."""
+        texts = (json.dumps(self.spec), str(self._esm), str(self._css))
+        return len(b64encode(self.data)) + sum(len(text.encode()) for text in texts)
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.title!r}, slug={self.slug!r})"
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Add the still picture, and its meaning in words, to the live view."""
+        bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
+        bundle["text/plain"] = f"{self.alt}\n{self.sentence(**self.start)}"
+        bundle["image/png"] = b64encode(png(self.still())).decode("ascii")
+        return bundle, metadata
+
+
+def _checked_slug(text: str, *, given: bool) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if not slug or (given and slug != text):
+        raise ValueError(
+            f"`slug` must be lower-case letters, digits and hyphens; got {text!r}. "
+            f"Try slug={slug or 'explorer'!r}."
+        )
+    return slug

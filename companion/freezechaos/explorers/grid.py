@@ -1,0 +1,124 @@
+"""Results computed ahead on a grid, sixteen bits a number, and read between its points."""
+
+import itertools
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Compute = Callable[..., Mapping[str, Any]]
+LEVELS = 2**16 - 1
+
+
+class Column(Protocol):
+    """What an axis is to the grid."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def static(self) -> bool: ...
+    @property
+    def values(self) -> Sequence[Any]: ...
+
+
+class Pinned(NamedTuple):
+    """An axis held at one value."""
+
+    name: str
+    static: bool
+    values: tuple[Any]
+
+
+def tabulate(
+    compute: Compute, axes: Sequence[Column], *, vectorized: bool = True
+) -> dict[str, np.ndarray]:
+    """Return each output of `compute` on the whole grid, `[*axes, *output]`.
+
+    Static axes and choices are looped over, the others mapped by one `jax.vmap`; without
+    `vectorized` all are looped over, and `compute` gets Python numbers only.
+    """
+    looped = [k for k, axis in enumerate(axes) if axis.static or not vectorized]
+    mapped = [k for k in range(len(axes)) if k not in looped]
+    rows = [
+        _row(compute, dict(zip([axes[k].name for k in looped], values, strict=True)),
+             [axes[k] for k in mapped])
+        for values in itertools.product(*(axes[k].values for k in looped))
+    ]  # fmt: skip
+    lengths = [len(axes[k].values) for k in looped + mapped]
+    return {
+        name: np.moveaxis(
+            np.stack([row[name] for row in rows]).reshape(*lengths, *rows[0][name].shape[1:]),
+            range(len(axes)),
+            looped + mapped,
+        )
+        for name in rows[0]
+    }
+
+
+def _row(compute: Compute, fixed: dict[str, Any], mapped: Sequence[Column]) -> dict[str, np.ndarray]:
+    if not mapped:
+        return {name: np.asarray(value)[None] for name, value in compute(**fixed).items()}
+    mesh = np.meshgrid(*(axis.values for axis in mapped), indexing="ij")
+    columns = {a.name: jnp.asarray(m.ravel()) for a, m in zip(mapped, mesh, strict=True)}
+    table = jax.vmap(lambda point: dict(compute(**fixed, **point)))(columns)
+    return {name: np.asarray(value) for name, value in table.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """An output on the grid: `value = low + (high - low) · codes / 65535`, or its logarithm.
+
+    The error is at most half a level, (high - low) / 131070.
+    """
+
+    codes: np.ndarray
+    low: float
+    high: float
+    log: bool = False
+
+    @classmethod
+    def of(cls, values: np.ndarray, *, log: bool = False) -> "Quantized":
+        values = np.log(values.astype(float)) if log else values.astype(float)
+        low, high = float(values.min()), float(values.max())
+        codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
+        return cls(codes.astype(np.uint16), low, high, log)
+
+    def value(self, code: np.ndarray) -> np.ndarray:
+        value = self.low + (self.high - self.low) * code / LEVELS
+        return np.exp(value) if self.log else value
+
+    def read(self, positions: Sequence[float]) -> np.ndarray:
+        """Return the output at `positions` on the axes, multilinear between grid points."""
+        corners = [_neighbours(p, n) for p, n in zip(positions, self.codes.shape, strict=False)]
+        total = np.zeros(self.codes.shape[len(corners) :])
+        for corner in itertools.product(*corners):
+            index, weights = zip(*corner, strict=True)
+            total = total + np.prod(weights) * self.codes[index]
+        return self.value(total)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return (float(self.value(np.float64(0))), float(self.value(np.float64(LEVELS))))
+
+
+def _neighbours(position: float, length: int) -> list[tuple[int, float]]:
+    left = min(int(position), length - 2)
+    share = position - left
+    return [(k, w) for k, w in ((left, 1 - share), (left + 1, share)) if w > 0]
+
+
+def pack(outputs: Sequence[Quantized]) -> bytes:
+    """Return all codes in one compressed string.
+
+    Second differences (modulo 2¹⁶) of smooth results are small, so with low and high bytes
+    apart most of what is left are zeros.
+    """
+    codes = np.concatenate([output.codes.ravel() for output in outputs])
+    for _ in range(2):
+        codes = np.diff(codes, prepend=np.uint16(0))
+    planes = codes.astype("<u2").view(np.uint8).reshape(-1, 2).T
+    return zlib.compress(planes.tobytes(), level=9)

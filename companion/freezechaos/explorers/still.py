@@ -1,0 +1,148 @@
+"""The still figure of an explorer: what `explorer.js` draws at the start, by matplotlib."""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from freezechaos.plotting import DIVERGING_MAP, PALETTE, direct_label, style
+
+Spec = Mapping[str, Any]
+Read = Callable[..., Mapping[str, np.ndarray]]
+LINES = {"line": "-", "dashed": "--", "steps": "-", "dots": "none"}
+
+
+def draw(spec: Spec, read: Read, setting: Mapping[str, Any]) -> Figure:
+    """Return the figure of all views of `spec` at `setting`; `read` gives the outputs there."""
+    with style():
+        figure = Figure(figsize=(6.4 * len(spec["views"]) ** 0.5, 3.8), layout="constrained")
+        for k, view in enumerate(spec["views"], start=1):
+            projection = "polar" if view["kind"] == "polar" else None
+            ax = figure.add_subplot(1, len(spec["views"]), k, projection=projection)
+            ax.set_title(view["title"])
+            {"curves": _curves, "polar": _polar, "map": _map}[view["kind"]](
+                ax, view, spec, read, dict(setting)
+            )
+        figure.suptitle(spec["title"], x=0.02, ha="left", fontsize=12)
+        return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Return the picture, the same bytes for the same figure."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=144, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
+    values = read(**setting)
+    for line in view["background"]:
+        ax.plot(line["x"], line["y"], color=_hue(line["color"]), lw=1)
+        ax.annotate(line["label"], (line["x"][-1], line["y"][-1]), color=_hue(line["color"]))
+    for guide in view["guides"]:
+        _guide(ax, guide, {**values, **setting})
+    ys = np.atleast_2d(values[view["y"]])
+    x = values[view["x"]] if isinstance(view["x"], str) else np.asarray(view["x"])
+    for k, (xs, y) in enumerate(zip(np.broadcast_to(x, ys.shape), ys, strict=True)):
+        kind = view["styles"][k]
+        ax.plot(xs, y, color=_hue(view["colors"][k]), ls=LINES[kind],
+                marker="o" if kind == "dots" else "", ms=5,
+                drawstyle="steps-post" if kind == "steps" else "default",
+                label=view["series"][k] if view["series"] else None)  # fmt: skip
+    ax.set(xlabel=view["xLabel"], ylabel=view["yLabel"], yscale="log" if view["yLog"] else "linear",
+           xlim=view["xRange"], ylim=view["yRange"])  # fmt: skip
+    for name, ticks in (("x", view["xTicks"]), ("y", view["yTicks"])):
+        if ticks:
+            ax.set(**{f"{name}ticks": ticks})
+    if view["series"]:
+        ax.legend()
+
+
+def _guide(ax: Axes, guide: Spec, values: Mapping[str, Any]) -> None:
+    upright = guide["x"] is not None
+    place = guide["x"] if upright else guide["y"]
+    place = float(values[place]) if isinstance(place, str) else place
+    (ax.axvline if upright else ax.axhline)(place, color=_hue("edge"), lw=0.8, ls=":")
+    at = (place, 0.97) if upright else (0.01, place)
+    frame = ax.get_xaxis_transform() if upright else ax.get_yaxis_transform()
+    ax.text(*at, f" {guide['label']}", transform=frame, color=_hue("edge"), size=9,
+            va="top" if upright else "bottom")  # fmt: skip
+
+
+def _polar(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
+    angles = np.append(view["angles"], view["angles"][0])
+    for k, values in enumerate(np.atleast_2d(read(**setting)[view["value"]])):
+        ax.plot(angles, np.append(values, values[0]), color=_hue(view["colors"][k]),
+                label=view["series"][k] if view["series"] else None)  # fmt: skip
+    for ring in (0, 1):
+        ax.plot(angles, np.full_like(angles, ring), color=_hue("edge"), lw=0.8, ls=":")
+    low, high = view["range"]
+    ax.set(ylim=(low - 0.15 * (high - low), high), yticks=[0, 1], xticks=np.arange(4) * np.pi / 2)
+    ax.grid(visible=False)
+    if view["series"]:
+        ax.legend(loc="lower left", bbox_to_anchor=(0.95, 0))
+
+
+def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
+    axes = {axis["name"]: axis for axis in spec["axes"]}
+    x, y = axes[view["x"]], axes[view["y"]]
+    across, up = _samples(x), _samples(y)
+    field = [
+        [read(**{**setting, x["name"]: u, y["name"]: v})[view["color"]] for u in across.values()]
+        for v in up.values()
+    ]
+    drawn = ax.pcolormesh(list(across), list(up), np.array(field), cmap=DIVERGING_MAP,
+                          norm=_norm(view), shading="nearest", rasterized=True)  # fmt: skip
+    for line in view["lines"]:
+        bars = {"marker": "|", "ms": 24, "ls": "none"} if y["step"] else {}
+        ax.plot(line["x"], line["y"], color=_hue("ink"), lw=1.5, **bars)
+        direct_label(ax, line["x"][-1], line["y"][-1], line["label"])
+    ax.plot(_place(x, setting), _place(y, setting), "o", ms=9, mfc="white", mec=_hue("ink"), mew=2)
+    _name_axis(ax, "x", x)
+    _name_axis(ax, "y", y)
+    ax.figure.colorbar(drawn, ax=ax, label=view["label"])
+
+
+def _norm(view: Spec) -> TwoSlopeNorm:
+    (low, high), center = view["range"], view["center"]
+    return TwoSlopeNorm(center, min(low, center - 1e-9), max(high, center + 1e-9))
+
+
+def _known(axis: Spec) -> list[Any]:
+    return axis.get("options") or axis["values"]
+
+
+def _place(axis: Spec, setting: Mapping[str, Any]) -> float:
+    """Return the setting's place on the axis: its number on the grid, as in `explorer.js`."""
+    known, value = _known(axis), setting[axis["name"]]
+    return known.index(value) if axis["step"] else np.interp(value, known, range(len(known)))
+
+
+def _samples(axis: Spec) -> dict[float, Any]:
+    """Return what to draw along an axis, `{place: value}`: its steps, or 61 points."""
+    known = _known(axis)
+    if axis["step"]:
+        return dict(enumerate(known))
+    places = np.linspace(0, len(known) - 1, 61)
+    return dict(zip(places, np.interp(places, range(len(known)), known), strict=True))
+
+
+def _name_axis(ax: Axes, which: str, axis: Spec) -> None:
+    known = _known(axis)
+    every = 1 if "options" in axis else -(-len(known) // 6)
+    labels = [v if isinstance(v, str) else format(v, axis["format"]) for v in known[::every]]
+    margin = 0.5 if axis["step"] else 0.0
+    ax.set(**{
+        f"{which}label": axis["label"],
+        f"{which}ticks": range(0, len(known), every),
+        f"{which}ticklabels": labels,
+        f"{which}lim": (-margin, len(known) - 1 + margin),
+    })  # fmt: skip
+
+
+def _hue(name: str) -> str:
+    return PALETTE[name].light

@@ -1,0 +1,295 @@
+"""What is drawn: `Curves`, a `Map` with a point to drag, `Polar` round the circle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from freezechaos.explorers.axes import Axis, Choice, Numbers
+from freezechaos.explorers.grid import Quantized
+from freezechaos.plotting import PALETTE
+
+Style = Literal["line", "dashed", "dots", "steps"]
+Outputs = Mapping[str, Quantized]
+Axes = Mapping[str, Axis | Choice]
+DEFAULT_COLORS = ("freeze", "chaos", "green", "pink", "ochre", "violet")
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """A straight reference line at `x` or at `y`: a number, or the name of an axis or number.
+
+    Raises:
+        ValueError: both or neither of `x` and `y` are given.
+    """
+
+    label: str = ""
+    x: float | str | None = None
+    y: float | str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.x is None) == (self.y is None):
+            raise ValueError(
+                f"a `Guide` stands at `x` or at `y`; got x={self.x}, y={self.y}. Give just one."
+            )
+
+    def spec(self) -> dict[str, Any]:
+        return {"label": self.label, "x": self.x, "y": self.y}
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A fixed curve, `x` and `y` of shape `[points]`: a diagonal, a critical line.
+
+    On a `Map` either may hold options of a `Choice`; across an axis that goes by steps, each
+    point is drawn as a bar across its band.
+    """
+
+    x: Numbers | Sequence[str]
+    y: Numbers | Sequence[str]
+    label: str = ""
+    color: str = "edge"
+
+    def __post_init__(self) -> None:
+        _check_colors([self.color])
+        if len(self.x) != len(self.y):
+            raise ValueError(
+                f"`x` and `y` of the line {self.label!r} must be as long as each other; "
+                f"got {len(self.x)} and {len(self.y)}."
+            )
+
+    def spec(self) -> dict[str, Any]:
+        return {"label": self.label, "color": self.color,
+                "x": _rounded(self.x), "y": _rounded(self.y)}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curves:
+    """One curve or several, as lines, dashes, dots or steps.
+
+    Arguments:
+        x: `[points]`, the same for every setting, or the name of an output shaped like `y`.
+        y: name of an output, `[points]` or `[series, points]` a setting.
+        x_label, y_label: what the axes show, with the unit.
+        series: a label for each curve; none for no labels.
+        colors: names in `freezechaos.plotting.PALETTE`, one a curve.
+        styles: `"line"`, `"dashed"`, `"dots"` or `"steps"`, one a curve.
+        x_range, y_range: what the axes span, by default all that any setting reaches.
+        y_scale: `"linear"`, or `"log"`, where `y` is kept and interpolated as its logarithm.
+        x_ticks, y_ticks: where the ticks stand, by default at round numbers.
+        guides: straight reference lines.
+        background: fixed curves behind the others.
+        title: shown above, where an explorer has two views.
+
+    Raises:
+        ValueError: a colour, a style or a shape does not fit.
+    """
+
+    x: str | Numbers
+    y: str
+    x_label: str
+    y_label: str
+    series: Sequence[str] = ()
+    colors: Sequence[str] = DEFAULT_COLORS
+    styles: Sequence[Style] = ()
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    y_scale: Literal["linear", "log"] = "linear"
+    x_ticks: Numbers | None = None
+    y_ticks: Numbers | None = None
+    guides: Sequence[Guide] = ()
+    background: Sequence[Line] = ()
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        _check_colors(self.colors)
+        _check_words("styles", self.styles, ("line", "dashed", "dots", "steps"))
+        _check_words("y_scale", [self.y_scale], ("linear", "log"))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.y, self.x) if isinstance(self.x, str) else (self.y,)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        return (self.y,) if self.y_scale == "log" else ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.y_label} against {self.x_label}"
+
+    def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
+        shape = outputs[self.y].codes.shape[len(axes) :]
+        count = _count_curves(self, shape)
+        moving = isinstance(self.x, str)
+        _check_length("x", outputs[self.x].codes.shape[len(axes) :] if moving else np.shape(self.x),
+                      shape if moving else shape[-1:])  # fmt: skip
+        reach = outputs[self.x].range if moving else (min(self.x), max(self.x))
+        return {
+            "kind": "curves", "title": self.title, "description": self.description,
+            "x": self.x if moving else _rounded(self.x), "y": self.y,
+            "xLabel": self.x_label, "yLabel": self.y_label,
+            "series": list(self.series), "colors": _repeated(self.colors, count),
+            "styles": [*self.styles, *["line"] * (count - len(self.styles))],
+            "xRange": _floats(self.x_range or reach),
+            "yRange": _floats(self.y_range or outputs[self.y].range),
+            "yLog": self.y_scale == "log",
+            "xTicks": _rounded(self.x_ticks), "yTicks": _rounded(self.y_ticks),
+            "guides": [guide.spec() for guide in self.guides],
+            "background": [line.spec() for line in self.background],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Polar:
+    """A function of the angle, as a closed curve round the circle with radius its value.
+
+    Negative values lie inside the circle of value zero, which is drawn; so is the unit circle.
+
+    Arguments:
+        angles: `[points]`, in radians, all the way round, the first point not repeated.
+        value: name of an output, `[points]` or `[series, points]` a setting.
+        label: what the radius shows.
+        series, colors, title: as in `Curves`.
+        value_range: what the radius spans, by default what any setting reaches, 0 and 1.
+
+    Raises:
+        ValueError: a colour or a shape does not fit.
+    """
+
+    angles: Numbers
+    value: str
+    label: str
+    series: Sequence[str] = ()
+    colors: Sequence[str] = DEFAULT_COLORS
+    value_range: tuple[float, float] | None = None
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        _check_colors(self.colors)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.value,)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.label} round the circle, as the radius"
+
+    def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
+        shape = outputs[self.value].codes.shape[len(axes) :]
+        _check_length("angles", np.shape(self.angles), shape[-1:])
+        low, high = outputs[self.value].range
+        return {
+            "kind": "polar", "title": self.title, "description": self.description,
+            "angles": _rounded(self.angles), "value": self.value, "label": self.label,
+            "series": list(self.series),
+            "colors": _repeated(self.colors, _count_curves(self, shape)),
+            "range": _floats(self.value_range or (min(low, 0.0), max(high, 1.0))),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Map:
+    """A number over two axes as colour, with a point at the setting that can be dragged.
+
+    Arguments:
+        x, y: names of two axes; a `Choice` or an axis by steps gives labelled bands.
+        color: name of an output that is one number a setting.
+        label: what the colour shows.
+        center: the value that is grey; below it is blue, above it orange.
+        ends: what the two sides are called.
+        lines: fixed curves on top, such as the critical line, in the units of the axes.
+        color_range: what the colours span, by default all that any setting reaches.
+        title: as in `Curves`.
+
+    Raises:
+        ValueError: `x` or `y` is no axis, or `color` is not a single number.
+    """
+
+    x: str
+    y: str
+    color: str
+    label: str
+    center: float = 1.0
+    ends: tuple[str, str] = ("freeze", "chaos")
+    lines: Sequence[Line] = ()
+    color_range: tuple[float, float] | None = None
+    title: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.color,)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.label} as colour over {self.x} and {self.y}, {self.ends[0]} to {self.ends[1]}"
+
+    def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
+        for name in (self.x, self.y):
+            _check_words("x and y", [name], tuple(axes))
+        _check_length("color", outputs[self.color].codes.shape[len(axes) :], ())
+        low, high = self.color_range or outputs[self.color].range
+        lines = [
+            line.spec() | {"x": _rounded([axes[self.x].position(v) for v in line.x]),
+                           "y": _rounded([axes[self.y].position(v) for v in line.y])}
+            for line in self.lines
+        ]  # fmt: skip
+        return {
+            "kind": "map", "title": self.title, "description": self.description,
+            "x": self.x, "y": self.y, "color": self.color, "label": self.label,
+            "center": self.center, "ends": list(self.ends), "lines": lines,
+            "range": _floats((min(low, self.center), max(high, self.center))),
+        }  # fmt: skip
+
+
+View = Curves | Map | Polar
+
+
+def _count_curves(view: Curves | Polar, shape: tuple[int, ...]) -> int:
+    count = shape[0] if len(shape) == 2 else 1
+    if len(shape) not in (1, 2) or (view.series and len(view.series) != count):
+        raise ValueError(
+            f"a view of {len(view.series) or 'unlabelled'} `series` needs an output of shape "
+            f"[points] or [series, points]; got {list(shape)}."
+        )
+    return count
+
+
+def _check_length(name: str, got: tuple[int, ...], needed: tuple[int, ...]) -> None:
+    if tuple(got) != tuple(needed):
+        raise ValueError(f"`{name}` must have shape {list(needed)}; got {list(got)}.")
+
+
+def _check_colors(colors: Sequence[str]) -> None:
+    _check_words("colors", colors, tuple(PALETTE))
+
+
+def _check_words(argument: str, words: Sequence[str], known: tuple[str, ...]) -> None:
+    for word in words:
+        if word not in known:
+            raise ValueError(f"`{argument}` must be of {list(known)}; got {word!r}.")
+
+
+def _repeated(colors: Sequence[str], count: int) -> list[str]:
+    return [colors[k % len(colors)] for k in range(count)]
+
+
+def _floats(pair: tuple[float, float]) -> list[float]:
+    return [float(end) for end in pair]
+
+
+def _rounded(values: Any) -> Any:
+    """Return `values` as a list of six significant digits: what a screen can show, shorter."""
+    if values is None or isinstance(values[0], str):
+        return values
+    return [float(f"{value:.6g}") for value in np.asarray(values, float)]
