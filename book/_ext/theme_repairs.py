@@ -1,9 +1,23 @@
 """Repair the theme's pages: scripts that come twice, and what axe-core finds in its markup."""
 
+import re
+from html import escape
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+
+MARKUP = {
+    # The list of references is no ARIA list: its entries are not list items.
+    r' role="list"(?= class="citation-list")': "",
+    r' role="doc-biblioentry"': "",
+    # The title beside the logo lies in no landmark.
+    r'<div id="pst-primary-sidebar"': r'\g<0> role="region" aria-label="Course"',
+    # A label that hides what the button says: "Search Ctrl+K", "Light".
+    r'(?<=search-button-field)([^>]*) aria-label="Search"': r"\1",
+    r'(<i class="theme-switch[^>]*) title="[^"]*"': r"\1",
+}
 
 
 def drop_scripts(
@@ -20,8 +34,21 @@ def drop_scripts(
         kept.append(script)
     context["script_files"] = kept
     context["css_files"] = [css for css in context["css_files"] if "thebe" not in css.filename]
+    if doctree is None:
+        kind = {"genindex": "Index", "search": "Search"}[page]
+        description = escape(f"{kind} of the course {app.config.project}")
+        context["metatags"] = f'<meta name="description" content="{description}" />'
+
+
+def repair_markup(app: Sphinx, exception: Exception | None) -> None:
+    for page in Path(app.outdir).glob("*.html") if exception is None else ():
+        text = page.read_text()
+        for broken, repaired in MARKUP.items():
+            text = re.sub(broken, repaired, text)
+        page.write_text(text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", drop_scripts, priority=900)
+    app.connect("build-finished", repair_markup)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
