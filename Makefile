@@ -75,13 +75,17 @@ lint: $(STAMP) ## check style and types
 	@$(BIN)/mypy
 
 lock: ## resolve the versions again (needs uv)
-	@echo "lock: requirements.lock, environment.yml"
+	@echo "lock: requirements.lock"
 	@uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
 	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	@$(MAKE) --no-print-directory --always-make environment.yml
+
+environment.yml: requirements.lock
+	@echo "lock: $@, the same versions for conda"
 	@{ printf '%s\n' 'name: freeze-and-chaos' 'channels: [conda-forge]' 'dependencies:' \
 	  '  - python >=3.11,<3.14' '  - pip' '  - pip:'; \
-	  sed -n 's/ *\\$$//; /^[a-z0-9].*==/s/^/      - /p' requirements.lock; \
-	  echo '      - -e .'; } > environment.yml
+	  sed -n 's/ *\\$$//; s/^[a-z0-9].*==/      - &/p' requirements.lock; \
+	  echo '      - -e .'; } > $@
 
 clean: ## remove what the commands made
 	rm -rf $(VENV) _build

@@ -49,7 +49,9 @@ def short_arrays(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str, returns: str
 ) -> tuple[str, str]:
     """Write `Float[Array, "n d"]` as the source does, without where JAX keeps its arrays."""
-    short = [text and re.sub(r"~?(jax\.)?jaxlib\._jax\.", "", text) for text in (signature, returns)]
+    short = [
+        text and re.sub(r"~?(jax\.)?jaxlib\._jax\.", "", text) for text in (signature, returns)
+    ]
     return short[0], short[1]
 
 

@@ -1,0 +1,152 @@
+"""The files around the package agree with one another, and modules keep to their floor."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "companion" / "freezechaos"
+
+# A module imports only from floors below its own.
+FLOORS = (
+    {"expectations", "graphs"},
+    {"activations"},
+    {"checks"},
+    {"kernels", "regimes", "deconvolution", "normalization"},
+    {"spectra", "dynamics", "networks", "empirical", "data"},
+    {"gan", "claims"},
+    {"plotting"},
+    {"explorers", "course"},
+)
+FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
+INTERNAL = {"expectations", "checks"}
+DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
+
+PIN = re.compile(r"^([a-z0-9][^ ]*==[^\\]*?) *\\?$")
+
+
+def tracked_texts() -> Iterator[tuple[str, str]]:
+    listing = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listing.stdout.splitlines():
+        try:
+            yield name, (ROOT / name).read_text()
+        except (UnicodeDecodeError, FileNotFoundError):  # a picture, or a file just removed
+            continue
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Return what a source imports, written out: `freezechaos.kernels`, `matplotlib.axes`."""
+    package = ("freezechaos", *path.relative_to(PACKAGE).parts[:-1])
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            start = ".".join((*base, *filter(None, [node.module])))
+            names |= {f"{start}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_every_module_has_its_floor() -> None:
+    assert {module_of(path) for path in sources()} <= FLOOR.keys()
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_come_from_floors_below(path: Path) -> None:
+    module = module_of(path)
+    for name in imports(path):
+        root, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if root == "freezechaos" and other in FLOOR and other != module:
+            assert FLOOR[other] < FLOOR[module], f"{module} imports {other}"
+        if FLOOR[module] < FLOOR["plotting"]:
+            assert root not in DRAWING, f"{module} imports {root}"
+
+
+def test_reference_names_every_public_module() -> None:
+    reference = (ROOT / "book" / "api.md").read_text()
+    named = re.search(r"{package-reference}\n(.*?)```", reference, re.DOTALL)
+    assert named
+    assert set(named[1].split()) == {module_of(path) for path in sources()} - INTERNAL
+
+
+def test_environment_has_the_versions_of_the_lock() -> None:
+    lock = {m[1] for m in map(PIN.match, (ROOT / "requirements.lock").read_text().split("\n")) if m}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = environment["dependencies"][-1]["pip"]
+    assert len(lock) > 100
+    assert set(pip) == lock | {"-e ."}
+
+
+def test_no_machine_paths_and_no_index_addresses() -> None:
+    pattern = re.compile(
+        r"(?<![\w.])/(?:home|root|work|Users|tmp|opt|mnt|srv)/\w"
+        r"|--(?:extra-)?index-url[= ]\S*:"
+        r"|--find-links[= ]\S*[:/]"
+        r"|https?://[^\s\"]*/simple\b"
+        r"|files\.pythonhosted\.org"
+    )
+    found = [
+        f"{name}: {match[0]}"
+        for name, text in tracked_texts()
+        if name != "tests/test_repository.py"
+        for match in pattern.finditer(text)
+    ]
+    assert not found
+
+
+def test_citation_names_both_papers() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    identifiers = {paper["identifiers"][0]["value"] for paper in citation["references"]}
+    assert identifiers == {"arXiv:1907.05715", "arXiv:2412.02843"}
+    for paper in citation["references"]:
+        assert {"type", "title", "authors", "year"} <= paper.keys()
+
+
+def test_licence_is_the_one_that_pyproject_names() -> None:
+    licence = (ROOT / "LICENSE").read_text()
+    assert 'license = "BSD-3-Clause"' in (ROOT / "pyproject.toml").read_text()
+    assert "BSD 3-Clause License" in licence
+    assert "creativecommons.org/licenses/by/4.0" in licence
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_commands_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = set(re.findall(r"(?:`|^)make ([a-z]+)", (ROOT / document).read_text(), re.MULTILINE))
+    assert commands
+    assert commands <= targets
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_files_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for name in re.findall(r"\]\(([^):]+)\)", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_readme_code_runs() -> None:
+    readme = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert code
+    names = {"x": jnp.eye(3)}
+    exec(code[1], names)
+    assert names["kernels"].gram(names["relu"], 0.1, 64, names["x"]).shape == (3, 3)
