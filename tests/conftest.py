@@ -22,10 +22,6 @@ NO_CHROMIUM = (
 )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: opens a page in a headless Chromium")
-
-
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Return the installed browser; without one, skip, or fail where `CI` is `true`."""

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-Numbers = Sequence[float] | np.ndarray | jax.Array
+Number = int | float
+Numbers = Sequence[Number] | np.ndarray | jax.Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Axis:
     name: str
     label: str
     values: Numbers
-    start: float | None = None
+    start: Number | None = None
     step: bool = False
     static: bool = False
     format: str = ""
@@ -52,14 +53,13 @@ class Axis:
         _put(self, format=self.format or (".0f" if grid.dtype.kind == "i" else ".3g"))
         _put(self, start=self.settle(self.values[0] if self.start is None else self.start))
 
-    def settle(self, value: Any) -> float:
+    def settle(self, value: Any) -> Number:
         """Return `value` as a number that this axis can be set to; raise where it cannot."""
         low, high = self.values[0], self.values[-1]
         nearest = min(self.values, key=lambda known: abs(known - value))
         if self.step and not np.isclose(nearest, value, rtol=1e-5):
             raise ValueError(
-                f"`{self.name}` goes by steps over {list(self.values)}; got {value}. "
-                f"Try {nearest}."
+                f"`{self.name}` goes by steps over {list(self.values)}; got {value}. Try {nearest}."
             )
         if not low <= value <= high:
             raise ValueError(
@@ -73,11 +73,12 @@ class Axis:
         return float(np.interp(value, self.values, np.arange(len(self.values))))
 
     @property
-    def extremes(self) -> tuple[float, ...]:
-        return (self.values[0], self.values[-1])
+    def extremes(self) -> tuple[Number, ...]:
+        known = tuple(self.values)
+        return (known[0], known[-1])
 
     @property
-    def midpoints(self) -> tuple[float, ...]:
+    def midpoints(self) -> tuple[Number, ...]:
         """The centres of the cells, where interpolation is at its worst; by steps, the grid."""
         if self.step:
             return tuple(self.values)

@@ -48,13 +48,13 @@ async function render({ model, el }) {
   el.append(root);
   restore();
   draw();
-  model.on("change:setting", drawSoon);
+  model.on("change:setting", draw);
   const sizes = new ResizeObserver(drawSoon);
   for (const view of views) sizes.observe(view.element);
   const stopThemes = onThemeChange(drawSoon);
   if (address) addEventListener("hashchange", restore);
   return () => {
-    model.off("change:setting", drawSoon);
+    model.off("change:setting", draw);
     removeEventListener("hashchange", restore);
     sizes.disconnect();
     stopThemes();
@@ -120,13 +120,15 @@ async function unpack(spec, data) {
     for (let k = 1; k < codes.length; k++) codes[k] += codes[k - 1];
   }
   const lengths = spec.axes.map((axis) => known(axis).length);
+  const points = product(lengths);
   let offset = 0;
-  const outputs = spec.outputs.map((output) => {
+  const take = (size) => codes.subarray(offset, (offset += size * points));
+  const outputs = Object.fromEntries(spec.outputs.map((output) => {
     const size = product(output.shape);
-    const own = codes.subarray(offset, (offset += size * product(lengths)));
-    return [output.name, { ...output, size, codes: own }];
-  });
-  return { lengths, outputs: Object.fromEntries(outputs) };
+    return [output.name, { ...output, size, codes: take(size) }];
+  }));
+  const names = Object.fromEntries(Object.entries(spec.names).map(([name, words]) => [name, { words, codes: take(1) }]));
+  return { lengths, outputs, names };
 }
 
 // The grid points around `positions`, each with its weight.
@@ -156,16 +158,14 @@ function lookAt(spec, grid, setting) {
   const corners = cornersAround(positions, grid.lengths);
   const read = (name) => interpolate(grid.outputs[name], corners);
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
-  const word = (name) => {
-    if (spec.bands[name]) {
-      const { of, edges, words } = spec.bands[name];
-      return words[edges.filter((edge) => edge <= number(of)).length];
-    }
-    const nearest = cornersAround(positions.map((p) => Math.floor(p + 0.5)), grid.lengths);
-    return grid.outputs[name].words[interpolate(grid.outputs[name], nearest)[0]];
+  const band = ({ of, edges, words }) => words[edges.filter((edge) => edge <= number(of)).length];
+  const nearest = positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
+  const value = (name) => {
+    if (name in spec.bands) return band(spec.bands[name]);
+    if (name in grid.names) return grid.names[name].words[grid.names[name].codes[nearest]];
+    return number(name);
   };
-  const isWord = (name) => name in spec.bands || Boolean(grid.outputs[name]?.words);
-  const look = { setting, positions, read, number, value: (name) => (isWord(name) ? word(name) : number(name)) };
+  const look = { setting, positions, read, number, value };
   return { ...look, text: sentenceParts(spec.readout, look).join("") };
 }
 
@@ -390,7 +390,7 @@ function makeView(view, spec, grid, turn) {
   const element = h("div", { class: "fc-view" }, ...heading(view), key, svg);
   const draw = (look) => {
     const picture = paint(view, look, element.clientWidth);
-    key.replaceChildren(h("span", {}, picture.label), ...picture.key);
+    key.replaceChildren(h("span", {}, picture.label), h("span", {}, ...picture.key));
     paintInto(svg, picture, `${view.description}. ${look.text}`);
   };
   return { element, draw };
@@ -453,16 +453,24 @@ function tickText(value) {
 const text = (x, y, words, attributes = {}) => s("text", { x, y, ...attributes }, words);
 const line = (x1, y1, x2, y2, kind) => s("line", { x1, y1, x2, y2, class: kind });
 
+// Where the middle of `words` stands so that it is at x if it can, and inside the picture.
+function centred(x, words, width) {
+  const half = textWidth(words) / 2;
+  return clamp(x, half, Math.max(width - half, half));
+}
+
 function xAxis({ left, top, w, h: tall, width, height }, marks, label) {
   const base = top + tall;
-  const room = (x, words) => clamp(x, textWidth(words) / 2, width - textWidth(words) / 2);
-  const nodes = marks.flatMap(([x, words]) => [
-    line(left + x, base, left + x, base + 5, "fc-axis"),
-    text(room(left + x, words), base + 19, words, { "text-anchor": "middle", class: "fc-tick" }),
-  ]);
-  const middle = clamp(left + w / 2, textWidth(label) / 2, Math.max(width - textWidth(label) / 2, 0));
-  return [line(left, base, left + w, base, "fc-axis"), ...nodes,
-    text(middle, height - 5, label, { "text-anchor": "middle", class: "fc-label" })];
+  const below = (x, y, words, kind) =>
+    text(centred(left + x, words, width), y, words, { "text-anchor": "middle", class: kind });
+  return [
+    line(left, base, left + w, base, "fc-axis"),
+    ...marks.flatMap(([x, words]) => [
+      line(left + x, base, left + x, base + 5, "fc-axis"),
+      below(x, base + 19, words, "fc-tick"),
+    ]),
+    below(w / 2, height - 5, label, "fc-label"),
+  ];
 }
 
 function yAxis({ left, top, w }, marks, ruled) {
@@ -475,8 +483,9 @@ function yAxis({ left, top, w }, marks, ruled) {
 // What is drawn on the plot may touch its border but not leave it.
 function inside({ left, top, w, h: tall }, ...nodes) {
   const edge = 4;
-  return s("svg", { x: left - edge, y: top - edge, width: w + 2 * edge, height: tall + 2 * edge,
-    viewBox: `${-edge} ${-edge} ${w + 2 * edge} ${tall + 2 * edge}` }, ...nodes);
+  const [width, height] = [w + 2 * edge, tall + 2 * edge];
+  const viewBox = [-edge, -edge, width, height].join(" ");
+  return s("svg", { x: left - edge, y: top - edge, width, height, viewBox, role: "presentation" }, ...nodes);
 }
 
 function trace(points, kind = "line") {
@@ -488,11 +497,13 @@ function trace(points, kind = "line") {
 
 function paintCurves(view, look, width) {
   const moving = typeof view.x === "string";
-  const marks = view.yTicks ?? (view.yLog ? decades : niceTicks)(view.yRange, 5);
+  const marks = view.yTicks ?? (view.yLog ? decades : niceTicks)(view.yRange, 6);
   const column = Math.max(0, ...view.series.map(textWidth)) + 14;
   const direct = view.series.length > 0 && !moving && column < 0.25 * width;
   const left = Math.max(...marks.map((value) => textWidth(tickText(value)))) + 12;
-  const box = frame(width, clamp(0.56 * width, 230, 380), { left, right: direct ? column : 10, bottom: 48 });
+  const top = view.guides.some((guide) => guide.x !== null && guide.label) ? 26 : 10;
+  const right = direct ? column : 10;
+  const box = frame(width, clamp(0.56 * width, 260, 380), { left, right, top, bottom: 48 });
   const x = scale(view.xRange, [0, box.w]);
   const y = scale(view.yRange, [box.h, 0], view.yLog);
   const curves = readCurves(view, look).map((points) => points.map(([u, v]) => [x(u), y(v)]));
@@ -503,8 +514,8 @@ function paintCurves(view, look, width) {
     nodes: [
       ...yAxis(box, marks.map((value) => [y(value), tickText(value)]), true),
       ...xAxis(box, bottomMarks.map((value) => [x(value), tickText(value)]), view.xLabel),
-      inside(box, ...view.background.flatMap((fixed) => paintLine(fixed, x, y)),
-        ...view.guides.flatMap((guide) => paintGuide(guide, look, x, y, box)), ...lines),
+      ...view.guides.flatMap((guide) => paintGuide(guide, look, x, y, box)),
+      inside(box, ...view.background.flatMap((fixed) => paintLine(fixed, x, y)), ...lines),
       ...(direct ? endLabels(view, curves, box) : []),
     ],
   };
@@ -530,16 +541,21 @@ function paintLine(fixed, x, y) {
   ];
 }
 
-function paintGuide(guide, look, x, y, { w, h: tall }) {
+// The label of an upright guide stands above the plot, where no curve can cross it.
+function paintGuide(guide, look, x, y, { left, top, w, h: tall, width }) {
   const value = (given) => (typeof given === "string" ? look.number(given) : given);
   if (guide.x === null) {
-    const at = y(value(guide.y));
-    return [line(0, at, w, at, "fc-guide"), text(w - 4, at - 5, guide.label, { "text-anchor": "end", class: "fc-note" })];
+    const at = top + y(value(guide.y));
+    return [
+      line(left, at, left + w, at, "fc-guide"),
+      text(left + w - 4, at - 5, guide.label, { "text-anchor": "end", class: "fc-note" }),
+    ];
   }
-  const at = x(value(guide.x));
-  const before = at + textWidth(guide.label) + 8 > w;
-  return [line(at, 0, at, tall, "fc-guide"),
-    text(at + (before ? -6 : 6), 12, guide.label, { "text-anchor": before ? "end" : "start", class: "fc-note" })];
+  const at = left + x(value(guide.x));
+  return [
+    line(at, top, at, top + tall, "fc-guide"),
+    text(centred(at, guide.label, width), top - 8, guide.label, { "text-anchor": "middle", class: "fc-note" }),
+  ];
 }
 
 // Labels at the curves' ends, pushed apart until each has a line of its own.
@@ -551,9 +567,11 @@ function endLabels(view, curves, { left, top, w, h: tall }) {
   return ends.map(({ k, y }) => text(left + w + 9, top + y - over + 4, view.series[k], { class: "fc-name", style: `--hue: ${hueOf(view, k)}` }));
 }
 
+const ANCHOR = { 1: "start", 0: "middle", "-1": "end" };
+
 function paintPolar(view, look, width) {
-  const height = clamp(width, 220, 380);
-  const outer = Math.min(width, height) / 2 - 26;
+  const height = clamp(width, 220, 360);
+  const outer = Math.min(width - 80, height - 48) / 2;
   const [low, high] = view.range;
   const radius = scale([low < 0 ? low - 0.15 * (high - low) : low, high], [0, outer]);
   const at = (angle, far) => [width / 2 + far * Math.cos(angle), height / 2 - far * Math.sin(angle)];
@@ -565,10 +583,14 @@ function paintPolar(view, look, width) {
   return {
     width, height, label: view.label, key: keyOf(view),
     nodes: [
-      ...spokes.flatMap(([angle, words]) => [
-        line(...at(angle, 0), ...at(angle, outer), "fc-rule"),
-        text(at(angle, outer + 14)[0], at(angle, outer + 14)[1] + 4, words, { "text-anchor": "middle", class: "fc-tick" }),
-      ]),
+      ...spokes.flatMap(([angle, words]) => {
+        const side = Math.round(Math.cos(angle));
+        const [x, y] = at(angle, outer + (side ? 8 : 14));
+        return [
+          line(...at(angle, 0), ...at(angle, outer), "fc-rule"),
+          text(x, y + 4, words, { "text-anchor": ANCHOR[side], class: "fc-tick" }),
+        ];
+      }),
       ...rings.map(([value, kind]) => s("circle", { cx: width / 2, cy: height / 2, r: radius(value), class: kind })),
       ...curves.map((points, k) => s("path", { d: `${trace(points)}Z`, class: "fc-curve fc-round", style: `--hue: ${hueOf(view, k)}` })),
       ...rings.map(([value]) => text(...at(0.62, radius(value) + 3), String(value), { class: "fc-note" })),
@@ -614,7 +636,7 @@ function mapFrame(along, width) {
   const reach = (axis) => [-margin(axis), known(axis).length - 1 + margin(axis)];
   const widest = Math.max(...mapMarks(along.y).map(([, words]) => textWidth(words)));
   const bands = along.y.step ? 44 * known(along.y).length + 58 : 0;
-  const height = clamp(0.6 * width, Math.max(230, bands), 400);
+  const height = clamp(0.7 * width, Math.max(230, bands), 360);
   const box = frame(width, height, { left: widest + 14, right: 14, bottom: 48 });
   // The first option is read first, so it stands at the top.
   const upward = along.y.options ? [0, box.h] : [box.h, 0];

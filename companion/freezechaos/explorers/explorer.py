@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from freezechaos.explorers import readout as sentence
 from freezechaos.explorers.axes import Axis, Choice
-from freezechaos.explorers.grid import Compute, Pinned, Quantized, pack, tabulate
+from freezechaos.explorers.grid import Compute, Names, Pinned, Quantized, pack, tabulate
 from freezechaos.explorers.readout import Bands, Naming
 from freezechaos.explorers.still import draw, png
 from freezechaos.explorers.views import View
@@ -28,6 +28,7 @@ from freezechaos.plotting import DIVERGING, PALETTE
 
 HERE = pathlib.Path(__file__).parent
 Setting = Mapping[str, Any]
+Table = Mapping[str, np.ndarray]
 
 
 class Explorer(anywidget.AnyWidget):
@@ -80,30 +81,26 @@ class Explorer(anywidget.AnyWidget):
         self.axes = {axis.name: axis for axis in axes}
         self.views = list(view) if isinstance(view, Sequence) else [view]
         self.slug = _checked_slug(title if slug is None else slug, given=slug is not None)
-        self._numbers, self._words = tuple(numbers), dict(words or {})
         self._compute, self._vectorized = compute, vectorized
+        self._numbers, self._words = tuple(numbers), dict(words or {})
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
-        self._fill_grid(log)
+        table = tabulate(compute, axes, vectorized=vectorized)
+        self._outputs = self._quantized(table, log)
+        self._names = self._named(table)
         super().__init__(setting=self.start)
         self.set_trait("spec", self._make_spec())
-        self.set_trait("data", pack([*self._outputs.values(), *self._labels.values()]))
+        self.set_trait("data", pack([o.codes for o in (self._outputs | self._names).values()]))
 
-    def _fill_grid(self, log: Sequence[str]) -> None:
-        table = tabulate(self._compute, list(self.axes.values()), vectorized=self._vectorized)
-        logarithmic = {*log, *(name for view in self.views for name in view.logarithmic)}
-        drawn = dict.fromkeys([*(n for view in self.views for n in view.outputs), *self._numbers])
+    def _quantized(self, table: Table, log: Sequence[str]) -> dict[str, Quantized]:
+        logs = {*log, *(name for view in self.views for name in view.logarithmic)}
+        drawn = [*(name for view in self.views for name in view.outputs), *self._numbers]
         for name in drawn:
-            self._check_output(name, table, positive=name in logarithmic)
-        self._outputs = {n: Quantized.of(table[n], log=n in logarithmic) for n in drawn}
-        self._vocabulary: dict[str, list[str]] = {}
-        self._labels: dict[str, Quantized] = {}
-        for name, naming in self._words.items():
-            if not isinstance(naming, Bands):
-                self._name_points(name, naming, table)
+            self._check_output(name, table, positive=name in logs)
+        return {name: Quantized.of(table[name], log=name in logs) for name in dict.fromkeys(drawn)}
 
-    def _check_output(self, name: str, table: Mapping[str, np.ndarray], positive: bool) -> None:
+    def _check_output(self, name: str, table: Table, *, positive: bool) -> None:
         if name not in table:
             raise ValueError(f"`compute` gives {sorted(table)}; it must give `{name}` too.")
         values = table[name]
@@ -114,43 +111,41 @@ class Explorer(anywidget.AnyWidget):
             )
         bad = np.argwhere(~np.isfinite(values) | (positive & (values <= 0)))
         if len(bad):
-            where = {axis.name: axis.values[k] for axis, k in zip(self.axes.values(), bad[0],
-                                                                  strict=False)}  # fmt: skip
+            where = zip(self.axes.values(), bad[0], strict=False)
             raise ValueError(
                 f"`{name}` must be finite{' and positive, for its logarithm' * positive}; got "
-                f"{values[tuple(bad[0])]} at {where}. Mend `compute` or narrow that axis."
+                f"{values[tuple(bad[0])]} at { ({a.name: a.values[k] for a, k in where}) }. "
+                f"Mend `compute` or narrow that axis."
             )
 
-    def _name_points(self, name: str, naming: Naming, table: Mapping[str, np.ndarray]) -> None:
+    def _named(self, table: Table) -> dict[str, Names]:
         shape = tuple(len(axis.values) for axis in self.axes.values())
         scalars = {key: value for key, value in table.items() if value.shape == shape}
-        words = [
-            naming(dict(zip(self.axes, values, strict=True))
-                   | {key: float(value[index]) for key, value in scalars.items()})
+        points = [
+            dict(zip(self.axes, values, strict=True))
+            | {key: float(value[index]) for key, value in scalars.items()}
             for index, values in zip(np.ndindex(shape), self._product("values"), strict=True)
-        ]  # fmt: skip
-        known = list(dict.fromkeys(words))
-        codes = np.array([known.index(word) for word in words], np.uint16).reshape(shape)
-        self._vocabulary[name] = known
-        self._labels[name] = Quantized(codes, 0.0, 65535.0)
+        ]
+        return {
+            name: Names.of([word(point) for point in points], shape)
+            for name, word in self._words.items()
+            if not isinstance(word, Bands)
+        }
 
     def _make_spec(self) -> dict[str, Any]:
-        count = len(self.axes)
         spec = {
             "title": self.title,
             "slug": self.slug,
-            "readout": self.readout,
+            # Keeps "r = 0.990" on one line.
+            "readout": self.readout.replace(" = ", "\u00a0=\u00a0"),
             "axes": [axis.spec() for axis in self.axes.values()],
-            "outputs": [
-                {"name": name, "shape": out.codes.shape[count:], "low": out.low,
-                 "high": out.high, "log": out.log, "words": self._vocabulary.get(name)}
-                for name, out in (self._outputs | self._labels).items()
-            ],
+            "outputs": [out.spec(name, len(self.axes)) for name, out in self._outputs.items()],
+            "names": {name: names.words for name, names in self._names.items()},
             "bands": {n: w.spec() for n, w in self._words.items() if isinstance(w, Bands)},
             "views": [view.spec(self._outputs, self.axes) for view in self.views],
             "palette": {name: list(hue) for name, hue in PALETTE.items()},
             "diverging": [shades.split() for shades in DIVERGING],
-        }  # fmt: skip
+        }
         return json.loads(json.dumps(spec))
 
     @traitlets.validate("setting")
@@ -177,7 +172,7 @@ class Explorer(anywidget.AnyWidget):
         values = self.start | self._settled(setting)
         axes = [Pinned(name, axis.static, (values[name],)) for name, axis in self.axes.items()]
         table = tabulate(self._compute, axes, vectorized=self._vectorized)
-        return {name: value[(0,) * len(axes)] for name, value in table.items()}
+        return {name: np.asarray(value[(0,) * len(axes)]) for name, value in table.items()}
 
     def interpolated(self, **setting: Any) -> dict[str, np.ndarray]:
         """Return what the page shows at `setting`, read from the grid just as it reads it.
@@ -185,9 +180,11 @@ class Explorer(anywidget.AnyWidget):
         Raises:
             ValueError: an axis does not exist or cannot be set so.
         """
-        values = self.start | self._settled(setting)
-        positions = [axis.position(values[name]) for name, axis in self.axes.items()]
-        return {name: output.read(positions) for name, output in self._outputs.items()}
+        places = self._positions(self.start | self._settled(setting))
+        return {name: output.read(places) for name, output in self._outputs.items()}
+
+    def _positions(self, setting: Setting) -> list[float]:
+        return [axis.position(setting[name]) for name, axis in self.axes.items()]
 
     def interpolation_error(self, points: Iterable[Setting]) -> dict[str, float]:
         """Return for each output the largest |interpolated - exact| over the settings `points`."""
@@ -212,20 +209,19 @@ class Explorer(anywidget.AnyWidget):
     def sentence(self, **setting: Any) -> str:
         """Return the sentence under the figure at `setting`, by default the present one."""
         values = self.setting | self._settled(setting)
-        positions = [axis.position(values[name]) for name, axis in self.axes.items()]
-        shown = self.interpolated(**values)
-        values |= {name: float(shown[name]) for name in self._numbers}
-        nearest = [int(np.floor(p + 0.5)) for p in positions]
-        for name, word in self._words.items():
-            values[name] = (
-                word.word(values[word.of]) if isinstance(word, Bands)
-                else self._vocabulary[name][self._labels[name].codes[tuple(nearest)]]
-            )  # fmt: skip
+        places = self._positions(values)
+        values |= {name: float(self._outputs[name].read(places)) for name in self._numbers}
+        values |= {name: names.read(places) for name, names in self._names.items()}
+        bands = {n: w for n, w in self._words.items() if isinstance(w, Bands)}
+        values |= {name: band.word(values[band.of]) for name, band in bands.items()}
         return sentence.fill(self.readout, values)
 
     def still(self) -> Figure:
-        """Return the figure at the start, drawn by matplotlib: for PDF, and where no script runs."""
-        return draw(self.spec, self.interpolated, self.start)
+        """Return the figure at the start, by matplotlib: for PDF, and where no script runs."""
+        return draw(self.spec, self._read, self.start)
+
+    def _read(self, name: str, setting: Setting) -> np.ndarray:
+        return self._outputs[name].read(self._positions(setting))
 
     @property
     def payload_bytes(self) -> int:

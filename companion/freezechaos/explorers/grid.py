@@ -4,25 +4,16 @@ import itertools
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from freezechaos.explorers.axes import Axis, Choice
+
 Compute = Callable[..., Mapping[str, Any]]
 LEVELS = 2**16 - 1
-
-
-class Column(Protocol):
-    """What an axis is to the grid."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def static(self) -> bool: ...
-    @property
-    def values(self) -> Sequence[Any]: ...
 
 
 class Pinned(NamedTuple):
@@ -31,6 +22,9 @@ class Pinned(NamedTuple):
     name: str
     static: bool
     values: tuple[Any]
+
+
+Column = Axis | Choice | Pinned
 
 
 def tabulate(
@@ -59,7 +53,9 @@ def tabulate(
     }
 
 
-def _row(compute: Compute, fixed: dict[str, Any], mapped: Sequence[Column]) -> dict[str, np.ndarray]:
+def _row(
+    compute: Compute, fixed: dict[str, Any], mapped: Sequence[Column]
+) -> dict[str, np.ndarray]:
     if not mapped:
         return {name: np.asarray(value)[None] for name, value in compute(**fixed).items()}
     mesh = np.meshgrid(*(axis.values for axis in mapped), indexing="ij")
@@ -89,7 +85,7 @@ class Quantized:
 
     def value(self, code: np.ndarray) -> np.ndarray:
         value = self.low + (self.high - self.low) * code / LEVELS
-        return np.exp(value) if self.log else value
+        return np.asarray(np.exp(value) if self.log else value)
 
     def read(self, positions: Sequence[float]) -> np.ndarray:
         """Return the output at `positions` on the axes, multilinear between grid points."""
@@ -98,11 +94,16 @@ class Quantized:
         for corner in itertools.product(*corners):
             index, weights = zip(*corner, strict=True)
             total = total + np.prod(weights) * self.codes[index]
-        return self.value(total)
+        return self.value(np.asarray(total))
+
+    def spec(self, name: str, axes: int) -> dict[str, Any]:
+        return {"name": name, "shape": list(self.codes.shape[axes:]),
+                "low": self.low, "high": self.high, "log": self.log}  # fmt: skip
 
     @property
     def range(self) -> tuple[float, float]:
-        return (float(self.value(np.float64(0))), float(self.value(np.float64(LEVELS))))
+        low, high = self.value(np.array([0, LEVELS])).tolist()
+        return (low, high)
 
 
 def _neighbours(position: float, length: int) -> list[tuple[int, float]]:
@@ -111,14 +112,31 @@ def _neighbours(position: float, length: int) -> list[tuple[int, float]]:
     return [(k, w) for k, w in ((left, 1 - share), (left + 1, share)) if w > 0]
 
 
-def pack(outputs: Sequence[Quantized]) -> bytes:
+@dataclass(frozen=True, eq=False)
+class Names:
+    """A word for each grid point: `words[codes]`."""
+
+    words: Sequence[str]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, given: Sequence[str], shape: tuple[int, ...]) -> "Names":
+        words = list(dict.fromkeys(given))
+        return cls(words, np.array([words.index(w) for w in given], np.uint16).reshape(shape))
+
+    def read(self, positions: Sequence[float]) -> str:
+        """Return the word of the grid point nearest to `positions`."""
+        return self.words[self.codes[tuple(int(p + 0.5) for p in positions)]]
+
+
+def pack(codes: Sequence[np.ndarray]) -> bytes:
     """Return all codes in one compressed string.
 
     Second differences (modulo 2¹⁶) of smooth results are small, so with low and high bytes
     apart most of what is left are zeros.
     """
-    codes = np.concatenate([output.codes.ravel() for output in outputs])
+    flat = np.concatenate([array.ravel() for array in codes])
     for _ in range(2):
-        codes = np.diff(codes, prepend=np.uint16(0))
-    planes = codes.astype("<u2").view(np.uint8).reshape(-1, 2).T
+        flat = np.diff(flat, prepend=np.uint16(0))
+    planes = flat.astype("<u2").view(np.uint8).reshape(-1, 2).T
     return zlib.compress(planes.tobytes(), level=9)

@@ -24,7 +24,7 @@ class Bands:
     """
 
     of: str
-    edges: Sequence[float]
+    edges: Sequence[int | float]
     words: Sequence[str]
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class Bands:
                 f"and {len(self.edges)} edges."
             )
 
-    def word(self, number: float) -> str:
+    def word(self, number: int | float) -> str:
         return self.words[int(np.searchsorted(self.edges, number, side="right"))]
 
     def spec(self) -> dict[str, Any]:

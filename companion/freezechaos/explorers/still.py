@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from freezechaos.explorers.axes import Number
 from freezechaos.plotting import DIVERGING_MAP, PALETTE, direct_label, style
 
 Spec = Mapping[str, Any]
-Read = Callable[..., Mapping[str, np.ndarray]]
+Read = Callable[[str, Mapping[str, Any]], np.ndarray]
 LINES = {"line": "-", "dashed": "--", "steps": "-", "dots": "none"}
 
 
@@ -39,14 +40,13 @@ def png(figure: Figure) -> bytes:
 
 
 def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
-    values = read(**setting)
     for line in view["background"]:
         ax.plot(line["x"], line["y"], color=_hue(line["color"]), lw=1)
         ax.annotate(line["label"], (line["x"][-1], line["y"][-1]), color=_hue(line["color"]))
     for guide in view["guides"]:
-        _guide(ax, guide, {**values, **setting})
-    ys = np.atleast_2d(values[view["y"]])
-    x = values[view["x"]] if isinstance(view["x"], str) else np.asarray(view["x"])
+        _guide(ax, guide, read, setting)
+    ys = np.atleast_2d(read(view["y"], setting))
+    x = read(view["x"], setting) if isinstance(view["x"], str) else np.asarray(view["x"])
     for k, (xs, y) in enumerate(zip(np.broadcast_to(x, ys.shape), ys, strict=True)):
         kind = view["styles"][k]
         ax.plot(xs, y, color=_hue(view["colors"][k]), ls=LINES[kind],
@@ -62,10 +62,11 @@ def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any
         ax.legend()
 
 
-def _guide(ax: Axes, guide: Spec, values: Mapping[str, Any]) -> None:
+def _guide(ax: Axes, guide: Spec, read: Read, setting: dict[str, Any]) -> None:
     upright = guide["x"] is not None
     place = guide["x"] if upright else guide["y"]
-    place = float(values[place]) if isinstance(place, str) else place
+    if isinstance(place, str):
+        place = setting[place] if place in setting else float(read(place, setting))
     (ax.axvline if upright else ax.axhline)(place, color=_hue("edge"), lw=0.8, ls=":")
     at = (place, 0.97) if upright else (0.01, place)
     frame = ax.get_xaxis_transform() if upright else ax.get_yaxis_transform()
@@ -75,7 +76,7 @@ def _guide(ax: Axes, guide: Spec, values: Mapping[str, Any]) -> None:
 
 def _polar(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
     angles = np.append(view["angles"], view["angles"][0])
-    for k, values in enumerate(np.atleast_2d(read(**setting)[view["value"]])):
+    for k, values in enumerate(np.atleast_2d(read(view["value"], setting))):
         ax.plot(angles, np.append(values, values[0]), color=_hue(view["colors"][k]),
                 label=view["series"][k] if view["series"] else None)  # fmt: skip
     for ring in (0, 1):
@@ -92,7 +93,7 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
     x, y = axes[view["x"]], axes[view["y"]]
     across, up = _samples(x), _samples(y)
     field = [
-        [read(**{**setting, x["name"]: u, y["name"]: v})[view["color"]] for u in across.values()]
+        [read(view["color"], setting | {x["name"]: u, y["name"]: v}) for u in across.values()]
         for v in up.values()
     ]
     drawn = ax.pcolormesh(list(across), list(up), np.array(field), cmap=DIVERGING_MAP,
@@ -116,18 +117,18 @@ def _known(axis: Spec) -> list[Any]:
     return axis.get("options") or axis["values"]
 
 
-def _place(axis: Spec, setting: Mapping[str, Any]) -> float:
+def _place(axis: Spec, setting: Mapping[str, Any]) -> Number:
     """Return the setting's place on the axis: its number on the grid, as in `explorer.js`."""
     known, value = _known(axis), setting[axis["name"]]
     return known.index(value) if axis["step"] else np.interp(value, known, range(len(known)))
 
 
-def _samples(axis: Spec) -> dict[float, Any]:
-    """Return what to draw along an axis, `{place: value}`: its steps, or 61 points."""
+def _samples(axis: Spec) -> dict[Number, Any]:
+    """Return what to draw along an axis, `{place: value}`: its steps, or 121 points."""
     known = _known(axis)
     if axis["step"]:
         return dict(enumerate(known))
-    places = np.linspace(0, len(known) - 1, 61)
+    places = np.linspace(0, len(known) - 1, 121)
     return dict(zip(places, np.interp(places, range(len(known)), known), strict=True))
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from freezechaos.explorers.axes import Axis, Choice, Numbers
+from freezechaos.explorers.axes import Axis, Choice, Number, Numbers
 from freezechaos.explorers.grid import Quantized
 from freezechaos.plotting import PALETTE
 
-Style = Literal["line", "dashed", "dots", "steps"]
 Outputs = Mapping[str, Quantized]
 Axes = Mapping[str, Axis | Choice]
+STYLES = ("line", "dashed", "dots", "steps")
 DEFAULT_COLORS = ("freeze", "chaos", "green", "pink", "ochre", "violet")
 
 
@@ -25,8 +25,8 @@ class Guide:
     """
 
     label: str = ""
-    x: float | str | None = None
-    y: float | str | None = None
+    x: Number | str | None = None
+    y: Number | str | None = None
 
     def __post_init__(self) -> None:
         if (self.x is None) == (self.y is None):
@@ -92,10 +92,10 @@ class Curves:
     y_label: str
     series: Sequence[str] = ()
     colors: Sequence[str] = DEFAULT_COLORS
-    styles: Sequence[Style] = ()
-    x_range: tuple[float, float] | None = None
-    y_range: tuple[float, float] | None = None
-    y_scale: Literal["linear", "log"] = "linear"
+    styles: Sequence[str] = ()
+    x_range: tuple[Number, Number] | None = None
+    y_range: tuple[Number, Number] | None = None
+    y_scale: str = "linear"
     x_ticks: Numbers | None = None
     y_ticks: Numbers | None = None
     guides: Sequence[Guide] = ()
@@ -104,7 +104,7 @@ class Curves:
 
     def __post_init__(self) -> None:
         _check_colors(self.colors)
-        _check_words("styles", self.styles, ("line", "dashed", "dots", "steps"))
+        _check_words("styles", self.styles, STYLES)
         _check_words("y_scale", [self.y_scale], ("linear", "log"))
 
     @property
@@ -122,13 +122,15 @@ class Curves:
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
         shape = outputs[self.y].codes.shape[len(axes) :]
         count = _count_curves(self, shape)
-        moving = isinstance(self.x, str)
-        _check_length("x", outputs[self.x].codes.shape[len(axes) :] if moving else np.shape(self.x),
-                      shape if moving else shape[-1:])  # fmt: skip
-        reach = outputs[self.x].range if moving else (min(self.x), max(self.x))
+        if isinstance(self.x, str):
+            _check_length("x", outputs[self.x].codes.shape[len(axes) :], shape)
+            x, reach = self.x, outputs[self.x].range
+        else:
+            _check_length("x", np.shape(self.x), shape[-1:])
+            x, reach = _rounded(self.x), (min(self.x), max(self.x))
         return {
             "kind": "curves", "title": self.title, "description": self.description,
-            "x": self.x if moving else _rounded(self.x), "y": self.y,
+            "x": x, "y": self.y,
             "xLabel": self.x_label, "yLabel": self.y_label,
             "series": list(self.series), "colors": _repeated(self.colors, count),
             "styles": [*self.styles, *["line"] * (count - len(self.styles))],
@@ -163,7 +165,7 @@ class Polar:
     label: str
     series: Sequence[str] = ()
     colors: Sequence[str] = DEFAULT_COLORS
-    value_range: tuple[float, float] | None = None
+    value_range: tuple[Number, Number] | None = None
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -216,10 +218,10 @@ class Map:
     y: str
     color: str
     label: str
-    center: float = 1.0
+    center: Number = 1.0
     ends: tuple[str, str] = ("freeze", "chaos")
     lines: Sequence[Line] = ()
-    color_range: tuple[float, float] | None = None
+    color_range: tuple[Number, Number] | None = None
     title: str = ""
 
     @property
@@ -232,7 +234,8 @@ class Map:
 
     @property
     def description(self) -> str:
-        return f"{self.label} as colour over {self.x} and {self.y}, {self.ends[0]} to {self.ends[1]}"
+        ends = " to ".join(self.ends)
+        return f"{self.label} as colour over {self.x} and {self.y}, from {ends}"
 
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
         for name in (self.x, self.y):
@@ -284,7 +287,7 @@ def _repeated(colors: Sequence[str], count: int) -> list[str]:
     return [colors[k % len(colors)] for k in range(count)]
 
 
-def _floats(pair: tuple[float, float]) -> list[float]:
+def _floats(pair: tuple[Any, Any]) -> list[float]:
     return [float(end) for end in pair]
 
 

@@ -1,0 +1,205 @@
+"""The Python side: the grid, what is read from it, the sentence, the still, the refusals."""
+
+import itertools
+import json
+import re
+import zlib
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from freezechaos.explorers import Axis, Bands, Choice, Curves, Explorer, Guide, Line, Map, Polar
+from freezechaos.explorers.grid import Quantized, pack, tabulate
+
+
+def unpack(data: bytes) -> np.ndarray:
+    """Return the codes, as `explorer.js` gets them."""
+    low, high = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, -1).astype(np.uint16)
+    return (low | high << 8).cumsum(dtype=np.uint16).cumsum(dtype=np.uint16)
+
+
+@given(hnp.arrays(np.uint16, hnp.array_shapes(max_dims=3)))
+def test_packing_loses_nothing(codes: np.ndarray) -> None:
+    assert np.array_equal(unpack(pack([codes, codes])), np.tile(codes.ravel(), 2))
+
+
+@given(hnp.arrays(float, (3, 4), elements=st.floats(-1e6, 1e6)))
+def test_quantizing_errs_by_half_a_level(values: np.ndarray) -> None:
+    kept = Quantized.of(values)
+    step = (values.max() - values.min()) / 65535
+    assert np.max(np.abs(kept.value(kept.codes) - values)) <= 0.5001 * step + 1e-9
+
+
+@given(hnp.arrays(float, (3, 4), elements=st.floats(1e-30, 1.0)))
+def test_logarithms_keep_small_values(values: np.ndarray) -> None:
+    kept = Quantized.of(values, log=True)
+    assert kept.value(kept.codes) == pytest.approx(values, rel=2e-3)
+
+
+def test_axes_keep_their_order_whichever_are_looped_over() -> None:
+    axes = [
+        Axis("a", "a", [0.0, 1.0, 2.0]),
+        Choice("b", "b", ["x", "y"]),
+        Axis("c", "c", [0.0, 1.0, 2.0, 3.0]),
+        Axis("d", "d", [1, 2, 3, 4, 5], static=True),
+    ]
+
+    def compute(a: Any, b: str, c: Any, d: int) -> dict[str, Any]:
+        return {"v": jnp.stack([1000.0 * a + 100.0 * (b == "y") + 10.0 * c + d, a])}
+
+    for vectorized in (True, False):
+        table = tabulate(compute, axes, vectorized=vectorized)["v"]
+        assert table.shape == (3, 2, 4, 5, 2)
+        assert table[2, 1, 3, 4].tolist() == [2135.0, 2.0]
+
+
+def test_corners_are_computed_and_shown_alike(
+    decay: Explorer, staircase: Explorer, phase: Explorer
+) -> None:
+    for explorer, count in ((decay, 12), (staircase, 2), (phase, 6)):
+        corners = list(explorer.corners())
+        assert len(corners) == count
+        assert max(explorer.interpolation_error(corners).values()) < 2e-5
+
+
+def test_interpolation_error_falls_with_the_square_of_the_spacing() -> None:
+    def error(points: int) -> float:
+        explorer = Explorer(
+            title="Parabola", axes=[Axis("a", "a", np.linspace(0, 1, points))],
+            compute=lambda a: {"y": jnp.stack([a**2, a])},
+            view=Curves(x=[0.0, 1.0], y="y", x_label="x", y_label="y"), readout="{a}", alt="",
+        )  # fmt: skip
+        return explorer.interpolation_error(explorer.midpoints())["y"]
+
+    assert error(5) == pytest.approx(1 / 64, rel=1e-2)
+    assert error(9) == pytest.approx(1 / 256, rel=1e-2)
+
+
+def test_steps_are_not_interpolated(decay: Explorer) -> None:
+    exact = decay.at(depth=32, beta=0.5, activation="erf")
+    shown = decay.interpolated(depth=32, beta=0.5, activation="erf")
+    assert shown["pair"] == pytest.approx(exact["pair"], abs=2e-5)
+    with pytest.raises(ValueError, match=r"`depth` goes by steps over .*; got 33. Try 32."):
+        decay.interpolated(depth=33)
+
+
+def test_setting_is_completed_and_checked(decay: Explorer) -> None:
+    assert decay.start == {"beta": 0.1, "depth": 16, "activation": "relu"}
+    decay.setting = {"beta": 0.25}
+    decay.setting = {"activation": "erf"}
+    assert decay.setting == {"beta": 0.25, "depth": 16, "activation": "erf"}
+    with pytest.raises(ValueError, match="Try 'erf'"):
+        decay.setting = {"activation": "erg"}
+    with pytest.raises(ValueError, match=r"`beta` must lie in \[0.0, 0.95\]; got 1.2"):
+        decay.setting = {"beta": 1.2}
+    with pytest.raises(ValueError, match="there is no axis `gamma`"):
+        decay.setting = {"gamma": 1}
+    decay.setting = decay.start
+
+
+def test_the_sentence_names_numbers_and_words(decay: Explorer, staircase: Explorer) -> None:
+    assert decay.sentence() == "At β = 0.10, depth 16, relu has r = 0.990: freeze."
+    assert decay.sentence(beta=0.0) == "At β = 0.00, depth 16, relu has r = 1.000: the edge."
+    assert decay.sentence(activation="erf").endswith("chaos.")
+    assert staircase.sentence() == "Rate 0.50 ends at 0.996, 3.52e−03 short; change 50%."
+
+
+def test_words_of_a_function_are_those_of_the_nearest_grid_point(phase: Explorer) -> None:
+    assert phase.sentence(activation="erf", beta=0.42).endswith("chaos.")
+    assert phase.sentence(activation="erf", beta=0.43).endswith("freeze.")
+
+
+def test_bands_change_at_their_edges() -> None:
+    bands = Bands("r", [1.0], ["below", "above"])
+    assert [bands.word(r) for r in (0.999, 1.0, 1.001)] == ["below", "above", "above"]
+    with pytest.raises(ValueError, match="one word more"):
+        Bands("r", [1.0], ["only"])
+
+
+def test_what_the_page_carries_is_small_and_plain_json(decay: Explorer) -> None:
+    assert json.loads(json.dumps(decay.spec)) == decay.spec
+    numbers = 20 * 7 * 3 * (2 * 91 + 1)
+    assert len(decay.data) < numbers  # a byte each, where floats take four
+    assert len(decay.data) < decay.payload_bytes < 120_000
+
+
+def test_the_still_comes_with_words_and_is_the_same_every_time(phase: Explorer) -> None:
+    bundle, _ = phase._repr_mimebundle_()
+    again, _ = phase._repr_mimebundle_()
+    assert bundle["image/png"] == again["image/png"]
+    assert bundle["text/plain"] == (
+        "Three bands from orange to blue.\nrelu at β = 0.30: r = 0.910, freeze."
+    )
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert repr(phase) == "Explorer('Where is the edge?', slug='edge')"
+
+
+def test_the_still_draws_what_was_computed(decay: Explorer, staircase: Explorer) -> None:
+    curve = decay.still().axes[0].get_lines()[-2]
+    assert np.asarray(curve.get_ydata()) == pytest.approx(decay.at()["pair"][0], abs=2e-5)
+    xs = staircase.still().axes[0].get_lines()[-1].get_xdata()
+    assert np.asarray(xs) == pytest.approx(staircase.at()["x"][1], abs=2e-5)
+
+
+def test_no_element_opens_inside_the_embedded_script(decay: Explorer) -> None:
+    """Sphinx writes the code into a script element; only `</script>` is escaped there."""
+    assert not re.search(r"<!--|<script", str(decay._esm) + str(decay._css))
+
+
+def toy(**changes: Any) -> Explorer:
+    """Return an explorer that is right but for `changes`."""
+    given: dict[str, Any] = {
+        "title": "Toy",
+        "axes": [Axis("a", "a", [0.0, 1.0]), Choice("b", "b", ["x", "y"])],
+        "compute": lambda a, b: {"y": jnp.stack([a, -a]), "n": a, "nan": jnp.log(a - 1)},
+        "view": Curves(x=[0.0, 1.0], y="y", x_label="x", y_label="y"),
+        "readout": "{a}",
+        "alt": "",
+    }
+    return Explorer(**given | changes)
+
+
+def curves(**changes: Any) -> Curves:
+    return Curves(**{"x": [0.0, 1.0], "y": "y", "x_label": "x", "y_label": "y"} | changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Axis("a", "a", [0.0, 0.0]), "must be two or more increasing numbers"),
+        (lambda: Axis("a", "a", [0.0, 1.0], start=2.0), "`a` must lie in"),
+        (lambda: Choice("b", "b", ["x", "x"]), "two or more different words"),
+        (lambda: Choice("b", "b", ["x", "y"], start="z"), "must be one of"),
+        (lambda: Guide("both", x=1.0, y=1.0), "Give just one"),
+        (lambda: Line([0.0], [0.0, 1.0]), "as long as each other"),
+        (lambda: curves(colors=["red"]), "`colors` must be of"),
+        (lambda: curves(styles=["wavy"]), "`styles` must be of"),
+        (lambda: toy(readout="{c}"), r"names \['c'\]"),
+        (lambda: toy(slug="Toy!"), "Try slug='toy'"),
+        (lambda: toy(title="ϑ"), "Try slug='explorer'"),
+        (lambda: toy(axes=[Axis("a", "a", [0.0, 1.0])] * 2), "different names"),
+        (lambda: toy(view=curves(y="z")), "it must give `z` too"),
+        (lambda: toy(view=curves(x=[0.0])), r"`x` must have shape \[2\]; got \[1\]"),
+        (lambda: toy(view=curves(series=["p", "q"])), "2 `series` needs an output of shape"),
+        (lambda: toy(view=curves(y_scale="log")), "for its logarithm; got 0.0 at {'a': 0.0"),
+        (lambda: toy(numbers=["nan"]), "`nan` must be finite; got"),
+        (lambda: toy(numbers=["y"]), r"must be one number a setting; got the shape \[2\]"),
+        (lambda: toy(view=Map(x="a", y="c", color="n", label="n")), "`x and y` must be of"),
+        (lambda: toy(view=Map(x="a", y="b", color="y", label="n")), "`color` must have shape"),
+        (lambda: toy(view=Polar(angles=[0.0], value="y", label="y")), "`angles` must have shape"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_a_way_out(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_midpoints_are_the_centres_of_the_cells(phase: Explorer) -> None:
+    first, second = itertools.islice(phase.midpoints(), 0, 4, 3)
+    assert first == {"beta": pytest.approx(0.025), "activation": "relu"}
+    assert second == {"beta": pytest.approx(0.075), "activation": "relu"}
