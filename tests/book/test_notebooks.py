@@ -1,0 +1,113 @@
+"""Every chapter has the form that the course asks of it, and runs."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+LONGEST_CELL = 15
+SECONDS = 300
+FORBIDDEN = {
+    r"sys\.path": "the package is installed",
+    r"random\.seed\(": "keys are explicit",
+    r"^\s*[%!]": "plain Python runs everywhere",
+    r"jax\.config": "no global switches",
+    r"rcParams": "the style is freezechaos.plotting's",
+}
+
+chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> NotebookNode:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def code_cells(path: Path) -> list[NotebookNode]:
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    assert cells
+    return cells
+
+
+def prose(path: Path) -> str:
+    return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+@chapters
+def test_kernel_is_python3(path: Path) -> None:
+    assert read(path).metadata.kernelspec.name == "python3"
+
+
+@chapters
+def test_outputs_are_stripped(path: Path) -> None:
+    for cell in code_cells(path):
+        assert cell.execution_count is None
+        if "nbval-check-output" in cell.metadata.get("tags", []):
+            assert all("text" in output or "text/plain" in output.data for output in cell.outputs)
+        else:
+            assert not cell.outputs
+
+
+@chapters
+def test_cells_are_short(path: Path) -> None:
+    for cell in code_cells(path):
+        assert 0 < len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
+
+
+@chapters
+def test_prose_stands_before_and_after_code(path: Path) -> None:
+    kinds = [cell.cell_type for cell in read(path).cells]
+    assert kinds[0] == kinds[-1] == "markdown"
+    assert ("code", "code") not in set(pairwise(kinds))
+
+
+@chapters
+def test_chapter_asserts_what_it_claims(path: Path) -> None:
+    trees = [ast.parse(cell.source) for cell in code_cells(path)]
+    asserts = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    assert len(asserts) >= 3
+
+
+@chapters
+@pytest.mark.parametrize("pattern", FORBIDDEN)
+def test_nothing_that_belongs_elsewhere(path: Path, pattern: str) -> None:
+    for cell in code_cells(path):
+        assert not re.search(pattern, cell.source, re.MULTILINE), FORBIDDEN[pattern]
+
+
+@chapters
+def test_reader_predicts_and_practises(path: Path) -> None:
+    text = prose(path)
+    assert ":class: predict" in text
+    exercises = set(re.findall(r"{exercise}.*\n:label: (\S+)", text))
+    solutions = set(re.findall(r"{solution} (\S+)", text))
+    assert 3 <= len(exercises) <= 5
+    assert solutions == exercises
+
+
+@pytest.mark.slow
+@chapters
+def test_chapter_runs(path: Path) -> None:
+    """Run the cells in order, comparing output where a cell asks for it."""
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider"]
+    plain = ["-o", "addopts=", "-o", "filterwarnings=default"]
+    run = subprocess.run(
+        [*command, *plain, str(path)],
+        cwd=ROOT,
+        env=os.environ | {"JUPYTER_PLATFORM_DIRS": "1"},
+        timeout=SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
