@@ -1,0 +1,460 @@
+"""Activations as the theory sees them: Gaussian moments and dual maps, exact near every end.
+
+The dual map of an activation is R(rho) = E[sigma(u) sigma(v)] for unit Gaussians u, v of
+correlation rho; its derivative R' is the dual map of sigma' [JGGH, THEORY section 1]. Near
+rho = 1 the number that matters is the gap 1 - rho, and it must not be computed as a difference.
+So the map is kept in three pieces:
+
+- in the middle, |rho| <= 1/2, as its power series: R(rho) = sum_k a_k^2 rho^k, with a_k the
+  Hermite coefficients of sigma, which is exact to float64 after 54 terms;
+- at each end, rho = +-(1 - gap), as R = value + M gap (slope + bend(gap)) with M = E[sigma'^2],
+  where the bend is x times a polynomial in x: x = gap for a smooth sigma, x = sqrt(gap) for one
+  with a kink (or with features too fine for its Hermite series).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
+from math import pi, sqrt
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import erf
+from jaxtyping import Array, Float
+from numpy.polynomial import Polynomial, chebyshev
+
+from . import expectations
+
+_SERIES_LENGTH = 2048  # Hermite coefficients looked at to tell smooth activations from others
+_CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """The dual map at one end of the interval, rho = +-(1 - gap) with gap in [0, 1/2].
+
+    R = value + M gap (slope + bend(gap)) and bend(gap) = x X(x), where x = gap^power and X is a
+    Chebyshev series on 0 <= x <= 2^-power.
+    """
+
+    value: float
+    slope: float
+    power: float
+    coefficients: np.ndarray = field(repr=False)
+
+    def bend(self, gap: Array) -> tuple[Array, Array]:
+        """bend(gap) and the bend of the derivative, d(gap bend(gap)) / d(gap)."""
+        if not self.coefficients.any():
+            return jnp.zeros_like(gap), jnp.zeros_like(gap)
+        x = gap if self.power == 1 else _safe_sqrt(gap)
+        series = self._power_series(x.dtype)
+        derivative = series * (1 + self.power * (1 + np.arange(len(series))))
+        return x * _horner(series, x), x * _horner(derivative, x)
+
+    def _power_series(self, dtype: np.dtype) -> np.ndarray:
+        """X in powers of x, as long as the dtype can tell; near x = 0 it loses no digit."""
+        short = _chopped(self.coefficients, float(jnp.finfo(dtype).eps) / 8)
+        domain = [0, 2**-self.power]
+        return (
+            chebyshev.Chebyshev(short, domain)
+            .convert(kind=Polynomial, window=[0, 1], domain=[0, 1])
+            .coef
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """An activation function, with what infinitely wide networks see of it.
+
+    Attributes:
+        name: what it is called in figures and messages.
+        function: the function itself, `Float[Array, "..."] -> Float[Array, "..."]`, already
+            standardized or normalized.
+        mean: E[sigma(Z)], Z ~ N(0, 1).
+        second_moment: E[sigma(Z)^2]; 1 for a standardized activation.
+        derivative_second_moment: E[sigma'(Z)^2] = R'(1).
+    """
+
+    name: str
+    function: Callable[[Array], Array] = field(repr=False)
+    mean: float
+    second_moment: float
+    derivative_second_moment: float
+    centre: np.ndarray = field(repr=False)
+    plus: End = field(repr=False)
+    minus: End = field(repr=False)
+    quadrature: Callable[[float], float] = field(repr=False)
+
+    @cached_property
+    def error(self) -> float:
+        """Largest deviation of the dual map, in float64, from direct two-dimensional quadrature.
+
+        Looked at for angles on both sides of both seams; about a second for a new function.
+        """
+        angles = np.array([0.01, 0.5, 1.0, 1.1, 1.5, 2.0, 2.2, 3.0])
+        direct = np.array([self.quadrature(angle) for angle in angles])
+        with jax.enable_x64(True):
+            return float(np.max(np.abs(np.asarray(self.dual(np.cos(angles))) - direct)))
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """sigma(x), elementwise."""
+        return self.function(x)
+
+    def dual(self, correlation: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """R(rho) = E[sigma(u) sigma(v)] for correlations rho in [-1, 1]."""
+        return self._dual_pair(correlation)[0]
+
+    def derivative_dual(self, correlation: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """R'(rho) = E[sigma'(u) sigma'(v)] for correlations rho in [-1, 1]."""
+        return self._dual_pair(correlation)[1]
+
+    def dual_gap(self, gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """R(1) - R(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
+        near, _ = self.plus.bend(jnp.clip(gap, 0, 0.5))
+        small = self.derivative_second_moment * gap * (1 - near)
+        return jnp.where(gap <= 0.5, small, self.second_moment - self.dual(1 - gap))
+
+    def derivative_dual_gap(self, gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """R'(1) - R'(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
+        _, near = self.plus.bend(jnp.clip(gap, 0, 0.5))
+        moment = self.derivative_second_moment
+        far = moment - self.derivative_dual(1 - gap)
+        return jnp.where(gap <= 0.5, moment * near, far)
+
+    def centre_series(self, rho: Array) -> tuple[Array, Array]:
+        """sum_{k>=2} a_k^2 rho^k and its derivative, for |rho| <= 1/2."""
+        length = 26 if rho.dtype == jnp.float32 else _CENTRE_LENGTH
+        value = slope = jnp.zeros_like(rho)
+        for coefficient in self.centre[length:1:-1]:
+            slope = slope * rho + value
+            value = value * rho + float(coefficient)
+        return value * rho * rho, (slope * rho + 2 * value) * rho
+
+    def _dual_pair(self, correlation: Array) -> tuple[Array, Array]:
+        rho = jnp.asarray(correlation)
+        rho = rho.astype(jnp.promote_types(rho.dtype, jnp.float32))
+        moment = self.derivative_second_moment
+        gap = jnp.clip(1 - jnp.abs(rho), 0, 0.5)
+        ends = []
+        for end, sign in ((self.plus, -1), (self.minus, 1)):
+            bend, derivative_bend = end.bend(gap)
+            value = end.value * self.second_moment + moment * gap * (end.slope + bend)
+            ends.append((value, sign * moment * (end.slope + derivative_bend)))
+        series, derivative_series = self.centre_series(jnp.clip(rho, -0.5, 0.5))
+        a0, a1 = float(self.centre[0]), float(self.centre[1])
+        middle = (a0 + a1 * rho + series, a1 + derivative_series)
+        return tuple(
+            jnp.where(rho > 0.5, above, jnp.where(rho < -0.5, below, inside))
+            for above, below, inside in zip(*ends, middle, strict=True)
+        )
+
+
+@lru_cache(maxsize=256)
+def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
+    """The activation divided by its root mean square, so that E[sigma(Z)^2] = 1 [JGGH].
+
+    Arguments:
+        name_or_callable: one of "relu", "erf", "tanh", "sin", "gelu", "silu", "softplus",
+            "identity", the result of `leaky_relu(a)`, or any elementwise JAX function that is
+            continuous and piecewise smooth.
+
+    Raises:
+        ValueError: an unknown name; a function that is constant, jumps, is not finite, or does
+            not act elementwise on arrays.
+        TypeError: neither a name nor a callable.
+
+    >>> round(standardized("erf").derivative_second_moment, 4)
+    1.2257
+    """
+    base = _base(name_or_callable)
+    return _activation(base, f"standardized {base.name}", mean=0.0)
+
+
+@lru_cache(maxsize=256)
+def normalized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
+    """The activation shifted to mean 0, then divided by its standard deviation [JGGH].
+
+    Arguments and errors as for `standardized`. By the Gaussian Poincare inequality
+    E[sigma'(Z)^2] >= 1, with equality for affine functions only.
+
+    >>> round(normalized("relu").derivative_second_moment, 5)  # pi / (pi - 1)
+    1.46694
+    """
+    base = _base(name_or_callable)
+    return _activation(base, f"normalized {base.name}", mean=base.hermite[0])
+
+
+@lru_cache(maxsize=64)
+def leaky_relu(negative_slope: float) -> Callable[[Array], Array]:
+    """max(x, 0) + negative_slope * min(x, 0), to hand to `standardized` or `normalized`.
+
+    Arguments:
+        negative_slope: any finite number; 0 is ReLU, 1 the identity, -1 the absolute value.
+    """
+    if not np.isfinite(negative_slope):
+        raise ValueError(f"`negative_slope` must be finite; got {negative_slope}. Try 0.1.")
+    function = partial(_leaky_relu, negative_slope=float(negative_slope))
+    function.__name__ = f"leaky_relu({negative_slope:g})"
+    return function
+
+
+def _leaky_relu(x: Array, negative_slope: float) -> Array:
+    return jnp.where(x > 0, x, negative_slope * x)
+
+
+NAMED: dict[str, Callable[[Array], Array]] = {
+    "relu": partial(_leaky_relu, negative_slope=0.0),
+    "erf": erf,
+    "tanh": jnp.tanh,
+    "sin": jnp.sin,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "silu": jax.nn.silu,
+    "softplus": jax.nn.softplus,
+    "identity": lambda x: x,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """The function as given, with everything that scaling and shifting leaves alone."""
+
+    name: str
+    function: Callable[[Array], Array]
+    hermite: np.ndarray
+    second_moment: float
+    derivative_second_moment: float
+    opposite_moment: float  # E[sigma(Z) sigma(-Z)] = R(-1)
+    plus: End
+    minus: End
+    quadrature: Callable[[float], float]  # angle -> R(cos(angle)), by direct quadrature
+
+
+@lru_cache(maxsize=256)
+def _base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
+    name, function = _resolve(name_or_callable)
+    value, slope, curvature = expectations.in_float64(function)
+    _check_elementwise(name, function)
+    parity = _parity(value)
+    domain = expectations.panels(slope, curvature)
+    hermite = expectations.hermite_coefficients(value, domain, _SERIES_LENGTH)
+    if parity:
+        hermite[(1 if parity > 0 else 0) :: 2] = 0
+    moment = domain.mean(lambda z: value(z) ** 2)
+    derivative_moment = domain.mean(lambda z: slope(z) ** 2)
+    _check_moments(name, hermite, moment, stein=domain.mean(slope))
+    opposite = parity * moment if parity else domain.mean(lambda z: value(z) * value(-z))
+    if isinstance(function, partial) and function.func is _leaky_relu:
+        moment = derivative_moment = (1 + function.keywords["negative_slope"] ** 2) / 2
+        ends = _leaky_relu_ends(**function.keywords)
+    elif _converges(hermite, derivative_moment):
+        ends = tuple(_end_from_series(hermite, derivative_moment, sign) for sign in (1, -1))
+    else:
+        ends = _ends_from_quadrature(slope, domain, derivative_moment, parity)
+
+    def quadrature(angle: float) -> float:
+        return expectations.bivariate_mean(lambda u, v: value(u) * value(v), domain, angle)
+
+    return _Base(name, function, hermite, moment, derivative_moment, opposite, *ends, quadrature)
+
+
+def _activation(base: _Base, name: str, mean: float) -> Activation:
+    """The base function shifted by its mean (or not) and scaled to second moment 1."""
+    variance = base.second_moment - mean**2
+    centre = base.hermite[:_CENTRE_LENGTH] ** 2 / variance
+    centre[0] = (base.hermite[0] - mean) ** 2 / variance
+    deviation = sqrt(variance)
+    opposite = (base.opposite_moment - mean**2) / variance
+    return Activation(
+        name=name,
+        function=lambda x: (base.function(x) - mean) / deviation,
+        mean=(base.hermite[0] - mean) / deviation,
+        second_moment=1.0,
+        derivative_second_moment=base.derivative_second_moment / variance,
+        centre=centre,
+        plus=replace(base.plus, value=1.0),
+        minus=replace(base.minus, value=opposite),
+        quadrature=lambda angle: (base.quadrature(angle) - mean**2) / variance,
+    )
+
+
+def _resolve(name_or_callable: str | Callable[[Array], Array]) -> tuple[str, Callable]:
+    if callable(name_or_callable):
+        return getattr(name_or_callable, "__name__", "custom"), name_or_callable
+    if not isinstance(name_or_callable, str):
+        raise TypeError(
+            f"`name_or_callable` must be a name or a function; got {name_or_callable!r}. "
+            'Try "relu" or jnp.tanh.'
+        )
+    if name_or_callable not in NAMED:
+        raise ValueError(
+            f"`name_or_callable` must be one of {', '.join(NAMED)}, or a function; "
+            f"got {name_or_callable!r}. Hand any elementwise JAX function, or leaky_relu(0.1)."
+        )
+    return name_or_callable, NAMED[name_or_callable]
+
+
+def _check_elementwise(name: str, function: Callable[[Array], Array]) -> None:
+    sample = jnp.linspace(-3.0, 3.0, 12).reshape(3, 4)
+    try:
+        whole = function(sample)
+        parts = jnp.stack([function(row) for row in sample])
+    except Exception as error:
+        raise ValueError(
+            f"`{name}` must act elementwise on a JAX array; it failed with: {error}. "
+            "Write it with jax.numpy, jnp.where instead of if."
+        ) from error
+    if jnp.shape(whole) != sample.shape or not jnp.allclose(whole, parts, atol=1e-5):
+        raise ValueError(
+            f"`{name}` must act elementwise: an array of shape {sample.shape} gave shape "
+            f"{jnp.shape(whole)}, or its rows depend on each other. Write it with jax.numpy."
+        )
+
+
+def _check_moments(name: str, hermite: np.ndarray, moment: float, stein: float) -> None:
+    if not np.isfinite(moment):
+        raise ValueError(
+            f"`{name}` must be finite on [-13, 13]; E[sigma(Z)^2] is {moment}. "
+            "Use a function that grows slower than exp(x^2 / 4)."
+        )
+    if moment - hermite[0] ** 2 <= 1e-12 * max(moment, 1e-300):
+        raise ValueError(
+            f"`{name}` must not be constant: its variance under a unit Gaussian is 0, and a "
+            "network of constants has no tangent kernel. Try jnp.tanh."
+        )
+    if abs(stein - hermite[1]) > 1e-6 * sqrt(moment):
+        raise ValueError(
+            f"`{name}` must be continuous: E[sigma'(Z)] = {stein:.6g} but E[Z sigma(Z)] = "
+            f"{hermite[1]:.6g}, so it jumps and its tangent kernel is infinite. "
+            "Try a steep smooth function, jnp.tanh(10 * x) for instance."
+        )
+
+
+def _parity(value: expectations.Function) -> int:
+    """1 for an even function, -1 for an odd one, 0 for neither."""
+    x = np.linspace(0.01, 6, 600)
+    above, below = value(x), value(-x)
+    scale = 1e-14 * np.max(np.abs(above))
+    for parity in (1, -1):
+        if np.all(np.abs(above - parity * below) <= scale):
+            return parity
+    return 0
+
+
+def _converges(hermite: np.ndarray, derivative_moment: float) -> bool:
+    """Whether the Hermite series is exact to float64, even in the dual's second derivative."""
+    last = np.max(hermite[-16:] ** 2)
+    return len(hermite) ** 3 * last <= 1e-15 * derivative_moment
+
+
+def _end_from_series(hermite: np.ndarray, derivative_moment: float, sign: int) -> End:
+    """R near sign * 1 from sums over the tails of the Hermite series, which cancel nothing.
+
+    With c_k = sign^k a_k^2: sum c_k rho^k = sum c_k - gap sum t_j rho^j, where t_j is the sum
+    of the c_k with k > j; the same step once more gives the bend.
+    """
+    order = np.arange(len(hermite))
+    series = hermite**2 * (-1.0) ** (order * (sign < 0))
+    tails = _tail_sums(series)
+    second_tails = _tail_sums(tails)
+
+    def bend(x: np.ndarray) -> np.ndarray:
+        return np.polynomial.polynomial.polyval(1 - x, second_tails) / derivative_moment
+
+    slope = -tails.sum() / derivative_moment
+    snapped = float(np.round(slope)) if abs(slope - np.round(slope)) < 1e-13 else float(slope)
+    return End(series.sum(), snapped, 1.0, _fit(bend, power=1.0))
+
+
+def _leaky_relu_ends(negative_slope: float) -> tuple[End, End]:
+    """Closed form: E[sigma'(u) sigma'(v)] = a + (1 - a)^2 (pi - angle) / (2 pi) [Cho & Saul]."""
+    moment = (1 + negative_slope**2) / 2
+    share = (1 - negative_slope) ** 2 / (2 * pi * moment)
+
+    def derivative_bend(x: np.ndarray) -> np.ndarray:
+        return share * 2 * np.arcsin(x / sqrt(2)) / x
+
+    bend = _integrated(_fit(derivative_bend, power=0.5), power=0.5)
+    return End(1.0, -1.0, 0.5, bend), End(0.0, negative_slope / moment, 0.5, bend)
+
+
+def _ends_from_quadrature(
+    slope: expectations.Function, domain: expectations.Panels, moment: float, parity: int
+) -> tuple[End, End]:
+    """The bends of R' by quadrature, as mean squared differences, which cancel nothing."""
+
+    def rise(x: np.ndarray, sign: int) -> np.ndarray:
+        angles = 2 * np.arcsin(x / sqrt(2))
+        means = [
+            expectations.bivariate_mean(lambda u, v: _differences(slope, u, v, sign), domain, t)
+            for t in angles
+        ]
+        return np.array(means) / (2 * moment * x)
+
+    plus = End(1.0, -1.0, 0.5, _integrated(_fit(partial(rise, sign=1), 0.5), 0.5))
+    if parity:
+        return plus, replace(plus, slope=-float(parity), coefficients=parity * plus.coefficients)
+    minus = _integrated(_fit(partial(rise, sign=-1), 0.5), 0.5)
+    reflected = domain.mean(lambda z: slope(z) * slope(-z)) / moment
+    return plus, End(0.0, reflected, 0.5, minus)
+
+
+def _differences(
+    slope: expectations.Function, u: np.ndarray, v: np.ndarray, sign: int
+) -> np.ndarray:
+    """Has mean 2 E[s(u) s(u) - s(u) s(v)], or 2 E[s(u) s(-v) - s(u) s(-u)] for sign -1."""
+    if sign > 0:
+        return (slope(u) - slope(v)) ** 2
+    return -(slope(u) - slope(v)) * (slope(-u) - slope(-v))
+
+
+def _tail_sums(series: np.ndarray) -> np.ndarray:
+    return np.append(np.cumsum(series[:0:-1])[::-1], 0.0)
+
+
+def _fit(function: expectations.Function, power: float) -> np.ndarray:
+    """Chebyshev coefficients on 0 <= x <= 2^-power, of as high a degree as it takes."""
+    for degree in (32, 64, 128):
+        nodes = np.cos(pi * (np.arange(degree) + 0.5) / degree)
+        values = function(2**-power * (1 + nodes) / 2)
+        coefficients = chebyshev.chebfit(nodes, values, degree - 1)
+        size = np.max(np.abs(coefficients))
+        if size < 1e-14:  # an affine function: rounding is all there is
+            return np.zeros(1)
+        if np.max(np.abs(coefficients[-4:])) <= 1e-13 * size:
+            break
+    return _chopped(coefficients, 1e-16)
+
+
+def _chopped(coefficients: np.ndarray, tolerance: float) -> np.ndarray:
+    """Without the last coefficients, as long as their sum stays below the tolerance."""
+    left_out = np.cumsum(np.abs(coefficients[::-1]))[::-1]
+    return coefficients[: max(1, np.sum(left_out > tolerance * left_out[0]))]
+
+
+def _derivative_series(bend: np.ndarray, power: float) -> np.ndarray:
+    """K with x K = d(gap x X)/d(gap): K = (1 + power) X + power x dX/dx, in Chebyshev series."""
+    stretched = chebyshev.chebmul([1, 1], chebyshev.chebder(bend))
+    return chebyshev.chebadd((1 + power) * bend, power * stretched)[: len(bend)]
+
+
+def _integrated(derivative_bend: np.ndarray, power: float) -> np.ndarray:
+    """The inverse of `_derivative_series`."""
+    count = len(derivative_bend)
+    columns = [_derivative_series(unit, power) for unit in np.eye(count)]
+    matrix = np.stack([np.pad(c, (0, count - len(c))) for c in columns], axis=1)
+    return np.linalg.solve(matrix, derivative_bend)
+
+
+def _horner(coefficients: np.ndarray, x: Array) -> Array:
+    """sum_k coefficients[k] x^k."""
+    value = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * x + float(coefficient)
+    return value
+
+
+def _safe_sqrt(x: Array) -> Array:
+    """sqrt with slope 0 at 0, where a kink makes the true slope infinite."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)

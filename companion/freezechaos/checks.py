@@ -1,0 +1,103 @@
+"""What the public functions accept, and what they say otherwise.
+
+Values that JAX is tracing are not looked at: inside jit, vmap and grad the checks are free.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .activations import Activation
+
+_ROUNDING = 8  # cosines may pass 1 by so many units of rounding; they are clipped
+
+
+def activation(value: Any) -> Activation:
+    """An `Activation`."""
+    if not isinstance(value, Activation):
+        raise TypeError(
+            f"`activation` must be an Activation; got {value!r}. "
+            'Make one with activations.standardized("relu").'
+        )
+    return value
+
+
+def beta(value: Any, dtype: Any = None) -> Array:
+    """Shares of the bias in [0, 1), as an array of the given floating type."""
+    array = jnp.asarray(value, dtype) if dtype else _floating("beta", value)
+    if not isinstance(array, jax.core.Tracer):
+        inside = np.asarray((array >= 0) & (array < 1))
+        if not inside.all():
+            worst = np.asarray(array)[~inside].flat[0]
+            raise ValueError(
+                f"`beta` must lie in [0, 1); got {worst:g}. It is the share of the bias; try 0.1."
+            )
+    return array
+
+
+def depth(value: Any) -> Any:
+    """A number of affine maps, or an array of them: integers from 1 on."""
+    whole = np.asarray(value)
+    if whole.dtype.kind not in "iu":
+        raise TypeError(
+            f"`depth` must be an integer, 1 or more; got {value!r}. "
+            "It counts the affine maps and is fixed when JAX compiles; try 16."
+        )
+    if np.any(whole < 1):
+        raise ValueError(
+            f"`depth` must be 1 or more; got {whole.min()}. "
+            "It counts the affine maps: a network with one hidden layer has depth 2."
+        )
+    return value
+
+
+def cosine(value: Any) -> Array:
+    """Cosines in [-1, 1]; what passes 1 by rounding alone is clipped."""
+    array = _floating("cosine", value)
+    if not isinstance(array, jax.core.Tracer):
+        numbers = np.asarray(array)
+        inside = np.abs(numbers) <= 1 + _ROUNDING * float(jnp.finfo(array.dtype).eps)
+        if not inside.all():
+            raise ValueError(
+                f"`cosine` must lie in [-1, 1]; got {numbers[~inside].flat[0]:g}. "
+                "It is x.y / (|x| |y|): divide the inputs by their norms first."
+            )
+    return jnp.clip(array, -1, 1)
+
+
+def rows(name: str, value: Any) -> Array:
+    """Inputs [n, d], finite, none of them zero."""
+    array = _floating(name, value)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"`{name}` must have shape [n, d], one input a row; got {list(array.shape)}. "
+            "Flatten images with x.reshape(len(x), -1)."
+        )
+    if not isinstance(array, jax.core.Tracer):
+        largest = np.asarray(jnp.max(jnp.abs(array), axis=1))
+        if not np.isfinite(largest).all():
+            row = int(np.argmin(np.isfinite(largest)))
+            raise ValueError(
+                f"`{name}` must be finite; row {row} holds a NaN or an infinity. Drop or mend it."
+            )
+        if not largest.all():
+            raise ValueError(
+                f"`{name}` must have no zero row; row {int(np.argmin(largest))} is zero. "
+                "A zero input has no direction and cannot be put on the sphere; drop it."
+            )
+    return array
+
+
+def _floating(name: str, value: Any) -> Array:
+    array = jnp.asarray(value)
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        array = array.astype(jnp.float32)
+    if array.dtype not in (jnp.float32, jnp.float64):
+        raise TypeError(
+            f"`{name}` must be float32 or float64; got {array.dtype}. "
+            "Convert it with .astype(jnp.float32)."
+        )
+    return array

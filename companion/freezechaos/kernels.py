@@ -1,0 +1,279 @@
+"""NNGP and scaled NTK of fully connected networks of infinite width, exact at any depth.
+
+The network is the one of [JGGH] in the beta-parametrization: L affine maps, inputs on the
+sphere |x|^2 = n_0, weights scaled by sqrt(1 - beta^2), biases by beta. For two inputs at
+cosine rho, with R the dual map of the activation and r = (1 - beta^2) R'(1),
+
+    Sigma_1 = (1 - beta^2) rho + beta^2,     Sigma_{l+1} = (1 - beta^2) R(Sigma_l) + beta^2,
+    Theta_1 = Sigma_1,     Theta_{l+1} = Sigma_{l+1} + (1 - beta^2) R'(Sigma_l) Theta_l,
+
+and theta = Theta(x, y) / Theta(x, x) is the scaled NTK. Iterated as written this loses all its
+digits with depth, so what is carried instead is
+
+- the distance of Sigma to whichever of -1, 0, 1 is nearest, advanced by its increment, so that
+  a fixed point is exact and an error never exceeds the rounding of an increment;
+- theta itself, a nearly convex combination: theta <- w Sigma + (1 - w) (R'(Sigma) / R'(1)) theta
+  with w = 1 / Theta_{l+1}(x, x), whose logarithm alone is needed when it is large.
+
+Both sums are compensated (Kahan): over 1024 layers float32 keeps six digits.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from . import checks
+from .activations import Activation
+
+
+def nngp(
+    activation: Activation, beta: float | Array, depth: int, cosine: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Covariance Sigma^(L) of the network's outputs at initialization.
+
+    Arguments:
+        activation: a standardized or normalized activation.
+        beta: share of the bias, in [0, 1); may be traced.
+        depth: number L of affine maps, 1 or more.
+        cosine: x.y / (|x| |y|), in [-1, 1], float32 or float64.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+
+    Source: [JGGH, NTK recursion].
+    """
+    beta, cosine = _checked(activation, beta, depth, cosine)
+    return _kernels(activation, depth, beta, cosine)[0]
+
+
+def ntk(
+    activation: Activation, beta: float | Array, depth: int, cosine: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Scaled NTK theta^(L) = Theta(x, y) / Theta(x, x), 1 where x = y.
+
+    Arguments:
+        activation: a standardized or normalized activation.
+        beta: share of the bias, in [0, 1); may be traced.
+        depth: number L of affine maps, 1 or more.
+        cosine: x.y / (|x| |y|), in [-1, 1], float32 or float64.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+
+    Where a kink makes the slope in the cosine infinite, at cosine 1, its derivative is given
+    as if the kink were absent.
+
+    Source: [JGGH, NTK recursion].
+
+    >>> from freezechaos import activations
+    >>> import jax.numpy as jnp
+    >>> theta = ntk(activations.standardized("relu"), 0.0, 1024, jnp.array([0.2, 1.0]))
+    >>> [round(float(value), 4) for value in theta]
+    [0.2532, 1.0]
+    """
+    beta, cosine = _checked(activation, beta, depth, cosine)
+    return _kernels(activation, depth, beta, cosine)[1]
+
+
+def ntk_gap(
+    activation: Activation, beta: float | Array, depth: int, cosine: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """1 - theta^(L), to full relative accuracy where it is small: in freeze it falls like r^L.
+
+    Arguments and errors as for `ntk`.
+    """
+    beta, cosine = _checked(activation, beta, depth, cosine)
+    return _kernels(activation, depth, beta, cosine)[2]
+
+
+def log_ntk_diagonal(
+    activation: Activation, beta: float | Array, depth: int | Array
+) -> Float[Array, "*shape"]:
+    """log Theta^(L)(x, x) = log (1 + r + ... + r^(L-1)), which does not overflow.
+
+    Arguments:
+        activation: a standardized or normalized activation.
+        beta: share of the bias, in [0, 1), broadcast against depth.
+        depth: number L of affine maps, 1 or more.
+
+    Source: [JGGH]; on the diagonal Sigma = 1 in every layer.
+    """
+    beta = checks.beta(beta)
+    depth = checks.depth(depth)
+    excess, _ = _characteristic(activation, beta)
+    half_log = jnp.log1p(excess) / 2
+    length = jnp.asarray(depth, half_log.dtype)
+    return (
+        jnp.log(length)
+        + (length - 1) * half_log
+        + _log_sinhc(length * half_log)
+        - _log_sinhc(half_log)
+    )
+
+
+class _State(NamedTuple):
+    """Sigma as (rho, gap = 1 - |rho|), of which the smaller in size is exact, and theta.
+
+    The carries are what the last compensated additions left over.
+    """
+
+    rho: Array
+    gap: Array
+    sigma_carry: Array
+    theta: Array
+    theta_carry: Array
+    theta_gap: Array
+    weight: Array
+    weight_carry: Array
+
+
+def _checked(
+    activation: Activation, beta: float | Array, depth: int, cosine: Array
+) -> tuple[Array, Array]:
+    checks.activation(activation)
+    checks.depth(depth)
+    cosine = checks.cosine(cosine)
+    return checks.beta(beta, cosine.dtype), cosine
+
+
+@partial(jax.jit, static_argnames=("activation", "depth"))
+def _kernels(
+    activation: Activation, depth: int, beta: Array, cosine: Array
+) -> tuple[Array, Array, Array]:
+    """Sigma, theta and 1 - theta after `depth` affine maps."""
+    state, _ = lax.scan(
+        lambda state, _: (_next_layer(activation, beta, state), None),
+        _first_layer(beta, cosine),
+        length=depth - 1,
+    )
+    near = jnp.abs(state.rho) > 0.5
+    sigma = jnp.where(near, jnp.sign(state.rho) * (1 - state.gap), state.rho)
+    return sigma, state.theta, state.theta_gap
+
+
+def _first_layer(beta: Array, cosine: Array) -> _State:
+    """Sigma_1 = Theta_1 = (1 - beta^2) cosine + beta^2."""
+    scale = (1 - beta) * (1 + beta)
+    above = scale * (1 - cosine)
+    below = scale * (1 + cosine) + 2 * beta**2
+    rho = scale * cosine + beta**2
+    gap = jnp.where(rho > 0, above, below)
+    zero = jnp.zeros_like(rho)
+    theta = jnp.where(rho > 0.5, 1 - above, jnp.where(rho < -0.5, below - 1, rho))
+    return _State(rho, gap, zero, theta, zero, above, jnp.ones_like(beta), jnp.zeros_like(beta))
+
+
+def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
+    excess, r = _characteristic(activation, beta)
+    rho, gap, sigma_carry, ratio, loss = _next_sigma(activation, beta, state)
+    fall = state.weight * (excess + state.weight) / (state.weight + r)
+    weight, weight_carry = _compensated_sum(state.weight, -fall, state.weight_carry)
+    sigma = jnp.where(jnp.abs(rho) > 0.5, jnp.sign(rho) * (1 - gap), rho)
+    change = weight * sigma - (weight + (1 - weight) * loss) * state.theta
+    summed, theta_carry = _compensated_sum(state.theta, change, state.theta_carry)
+    direct = weight * sigma + (1 - weight) * ratio * state.theta
+    slow = jnp.abs(ratio) > 0.5
+    sigma_gap = jnp.where(rho > 0.5, gap, 1 - sigma)
+    return _State(
+        rho,
+        gap,
+        sigma_carry,
+        theta=jnp.where(slow, summed, direct),
+        theta_carry=jnp.where(slow, theta_carry, 0),
+        theta_gap=weight * sigma_gap + (1 - weight) * (loss + ratio * state.theta_gap),
+        weight=weight,
+        weight_carry=weight_carry,
+    )
+
+
+def _characteristic(activation: Activation, beta: Array) -> tuple[Array, Array]:
+    """r - 1 and r = (1 - beta^2) E[sigma'^2]; the first keeps its digits at the edge."""
+    moment = activation.derivative_second_moment
+    r = moment * (1 - beta) * (1 + beta)
+    if moment <= 1:
+        return (moment - 1) - moment * beta**2, r
+    critical = float(np.sqrt(1 - 1 / moment))
+    rounded = float(np.asarray(critical, beta.dtype))
+    both = critical + beta  # the two parts of critical - beta must not meet before the end
+    return moment * (rounded - beta) * both + moment * (critical - rounded) * both, r
+
+
+def _next_sigma(activation: Activation, beta: Array, state: _State) -> tuple[Array, ...]:
+    """(rho, gap, carry) one layer on, and R'/R'(1) and 1 - R'/R'(1) at the layer left behind."""
+    plus, minus, centre = state.rho > 0.5, state.rho < -0.5, jnp.abs(state.rho) <= 0.5
+    from_plus = _from_plus(activation, beta, state.gap)
+    from_minus, (rho_direct, above) = _from_minus(activation, beta, state.gap)
+    from_centre = _from_centre(activation, beta, state.rho)
+    increment, ratio, loss = (
+        jnp.where(plus, p, jnp.where(minus, m, c))
+        for p, m, c in zip(from_plus, from_minus, from_centre, strict=True)
+    )
+    old = jnp.where(centre, state.rho, state.gap)
+    new, carry = _compensated_sum(old, increment, state.sigma_carry)
+
+    crossing = minus & (above < 0.5)  # an even activation sends -1 to 1
+    inward = minus & (new > 0.5) & ~crossing
+    rho = jnp.where(centre, new, jnp.where(plus, 1 - new, new - 1))
+    rho = jnp.where(crossing, 1 - above, jnp.where(inward, rho_direct, rho))
+    gap = jnp.where(centre | inward, 1 - jnp.abs(rho), jnp.where(crossing, above, new))
+    stays = (plus & (rho > 0.5)) | (minus & (rho < -0.5)) | (centre & (jnp.abs(rho) <= 0.5))
+    return rho, gap, jnp.where(stays, carry, 0), ratio, loss
+
+
+_Step = tuple[Array, Array, Array]  # an increment, R' / R'(1) and 1 - R' / R'(1)
+
+
+def _from_plus(activation: Activation, beta: Array, gap: Array) -> _Step:
+    """Near 1: what one layer adds to the gap 1 - Sigma."""
+    excess, r = _characteristic(activation, beta)
+    gap = jnp.clip(gap, 0, 0.5)
+    bend, loss = activation.plus.bend(gap)
+    return gap * (excess - r * bend), 1 - loss, loss
+
+
+def _from_minus(
+    activation: Activation, beta: Array, gap: Array
+) -> tuple[_Step, tuple[Array, Array]]:
+    """Near -1: what one layer adds to the gap 1 + Sigma; and the next Sigma and 1 - Sigma."""
+    excess, r = _characteristic(activation, beta)
+    scale, end = (1 - beta) * (1 + beta), activation.minus
+    gap = jnp.clip(gap, 0, 0.5)
+    bend, derivative_bend = end.bend(gap)
+    growth = excess + r * ((end.slope - 1) + bend)
+    increment = (2 * beta**2 + scale * (1 + end.value)) + gap * growth
+    rise = gap * r * (end.slope + bend)
+    step = increment, end.slope + derivative_bend, (1 - end.slope) - derivative_bend
+    return step, (beta**2 + scale * end.value + rise, scale * (1 - end.value) - rise)
+
+
+def _from_centre(activation: Activation, beta: Array, rho: Array) -> _Step:
+    """In between: what one layer adds to Sigma."""
+    scale, moment = (1 - beta) * (1 + beta), activation.derivative_second_moment
+    rho = jnp.clip(rho, -0.5, 0.5)
+    constant, linear = (float(c) for c in activation.centre[:2])
+    series, derivative_series = activation.centre_series(rho)
+    shrink = (1 - linear) + beta**2 * linear
+    increment = (beta**2 + scale * constant) + scale * series - shrink * rho
+    ratio = (linear + derivative_series) / moment
+    return increment, ratio, (1 - linear / moment) - derivative_series / moment
+
+
+def _compensated_sum(value: Array, increment: Array, carry: Array) -> tuple[Array, Array]:
+    """value + increment, and what rounding dropped from it [Kahan]."""
+    addend = increment + carry
+    total = value + addend
+    return total, addend - (total - value)
+
+
+def _log_sinhc(y: Array) -> Array:
+    """log(sinh(y) / y), smooth through 0 and free of overflow."""
+    small = jnp.abs(y) < 0.3
+    square = jnp.where(small, y, 0) ** 2
+    series = square * (1 / 6 - square * (1 / 180 - square * (1 / 2835 - square / 37800)))
+    size = jnp.where(small, 1, jnp.abs(y))
+    return jnp.where(small, series, size + jnp.log1p(-jnp.exp(-2 * size)) - jnp.log(2 * size))
