@@ -184,6 +184,8 @@ def curves(**changes: Any) -> Curves:
         (lambda: toy(title="ϑ"), "Try slug='explorer'"),
         (lambda: toy(axes=[Axis("a", "a", [0.0, 1.0])] * 2), "different names"),
         (lambda: toy(view=curves(y="z")), "it must give `z` too"),
+        (lambda: toy(view=curves(guides=[Guide(x="z")])), "it must give `z` too"),
+        (lambda: toy(words={"w": Bands("z", [], ["w"])}), "it must give `z` too"),
         (lambda: toy(view=curves(x=[0.0])), r"`x` must have shape \[2\]; got \[1\]"),
         (lambda: toy(view=curves(series=["p", "q"])), "2 `series` needs an output of shape"),
         (lambda: toy(view=curves(y_scale="log")), "for its logarithm; got 0.0 at {'a': 0.0"),

@@ -443,11 +443,14 @@ function decades([low, high], count) {
   return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, k) => 10 ** (first + k * every));
 }
 
-function tickText(value) {
-  const power = Math.log10(Math.abs(value));
-  const far = value !== 0 && Math.abs(power) >= 4 && Number.isInteger(Math.round(power * 1e6) / 1e6);
-  const digits = [...String(Math.round(power))].map((char) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[char] ?? "⁻").join("");
-  return far ? `10${digits}` : String(Number(value.toPrecision(6))).replace("-", "−");
+function tickText(value, digits = 6) {
+  return String(Number(value.toPrecision(digits))).replace("-", "−");
+}
+
+function powerText(value) {
+  const power = Math.round(Math.log10(value));
+  const raised = [...String(power)].map((char) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[char] ?? "⁻").join("");
+  return Math.abs(power) < 3 ? tickText(value) : `10${raised}`;
 }
 
 const text = (x, y, words, attributes = {}) => s("text", { x, y, ...attributes }, words);
@@ -500,7 +503,8 @@ function paintCurves(view, look, width) {
   const marks = view.yTicks ?? (view.yLog ? decades : niceTicks)(view.yRange, 6);
   const column = Math.max(0, ...view.series.map(textWidth)) + 14;
   const direct = view.series.length > 0 && !moving && column < 0.25 * width;
-  const left = Math.max(...marks.map((value) => textWidth(tickText(value)))) + 12;
+  const yText = view.yLog ? powerText : tickText;
+  const left = Math.max(...marks.map((value) => textWidth(yText(value)))) + 12;
   const top = view.guides.some((guide) => guide.x !== null && guide.label) ? 26 : 10;
   const right = direct ? column : 10;
   const box = frame(width, clamp(0.56 * width, 260, 380), { left, right, top, bottom: 48 });
@@ -508,11 +512,11 @@ function paintCurves(view, look, width) {
   const y = scale(view.yRange, [box.h, 0], view.yLog);
   const curves = readCurves(view, look).map((points) => points.map(([u, v]) => [x(u), y(v)]));
   const lines = curves.map((points, k) => s("path", { d: trace(points, view.styles[k]), class: `fc-curve fc-${view.styles[k]}`, style: `--hue: ${hueOf(view, k)}` }));
-  const bottomMarks = view.xTicks ?? niceTicks(view.xRange, clamp(box.w / 80, 2, 8));
+  const bottomMarks = view.xTicks ?? niceTicks(view.xRange, clamp(box.w / 70, 4, 8));
   return {
     width, height: box.height, label: view.yLabel, key: direct ? [] : keyOf(view),
     nodes: [
-      ...yAxis(box, marks.map((value) => [y(value), tickText(value)]), true),
+      ...yAxis(box, marks.map((value) => [y(value), yText(value)]), true),
       ...xAxis(box, bottomMarks.map((value) => [x(value), tickText(value)]), view.xLabel),
       ...view.guides.flatMap((guide) => paintGuide(guide, look, x, y, box)),
       inside(box, ...view.background.flatMap((fixed) => paintLine(fixed, x, y)), ...lines),
@@ -623,7 +627,7 @@ function makeMap(view, spec, grid, turn) {
 }
 
 function colorKey({ label, range: [low, high], center, ends }) {
-  const number = (value) => h("span", {}, tickText(Number(value.toPrecision(3))));
+  const number = (value) => h("span", {}, tickText(value, 3));
   return h("p", { class: "fc-key" }, h("span", {}, label),
     h("span", { class: "fc-bar" }, h("b", { style: "color: var(--fc-freeze)" }, ends[0]),
       h("span", { class: "fc-ramp" }, number(low), number(center), number(high)),
@@ -634,30 +638,35 @@ function colorKey({ label, range: [low, high], center, ends }) {
 function mapFrame(along, width) {
   const margin = (axis) => (axis.step ? 0.5 : 0);
   const reach = (axis) => [-margin(axis), known(axis).length - 1 + margin(axis)];
-  const widest = Math.max(...mapMarks(along.y).map(([, words]) => textWidth(words)));
+  const widest = Math.max(...mapMarks(along.y, 6).map(([, words]) => textWidth(words)));
   const bands = along.y.step ? 44 * known(along.y).length + 58 : 0;
   const height = clamp(0.7 * width, Math.max(230, bands), 360);
-  const box = frame(width, height, { left: widest + 14, right: 14, bottom: 48 });
+  const top = along.y.options ? 10 : 28;
+  const box = frame(width, height, { left: widest + 14, right: 14, top, bottom: 48 });
   // The first option is read first, so it stands at the top.
   const upward = along.y.options ? [0, box.h] : [box.h, 0];
   return { ...box, x: scale(reach(along.x), [0, box.w]), y: scale(reach(along.y), upward),
     fromX: scale([0, box.w], reach(along.x)), fromY: scale(upward, reach(along.y)) };
 }
 
-function mapMarks(axis) {
+// Round numbers on an even grid; on any other, some of the grid's own.
+function mapMarks(axis, most) {
   const grid = known(axis);
   if (axis.options) return grid.map((option, k) => [k, option]);
-  const even = Math.max(...grid.map((value, k) => Math.abs(value - grid[0] - (k * (grid.at(-1) - grid[0])) / (grid.length - 1)))) < 1e-6 * (grid.at(-1) - grid[0]);
-  if (even && !axis.step) return niceTicks([grid[0], grid.at(-1)], 5).map((value) => [positionOf(axis, value), tickText(value)]);
-  const every = Math.ceil(grid.length / 9);
-  return grid.map((value, k) => [k, show(axis, value)]).filter((_, k) => k % every === 0);
+  const reach = [grid[0], grid.at(-1)];
+  const straight = scale([0, grid.length - 1], reach);
+  const even = grid.every((value, k) => Math.abs(value - straight(k)) < 1e-6 * (reach[1] - reach[0]));
+  const every = Math.ceil(grid.length / most);
+  const values = even && !axis.step ? niceTicks(reach, most) : grid.filter((_, k) => k % every === 0);
+  return values.map((value) => [positionOf(axis, value), tickText(value, 3)]);
 }
 
 function mapNodes(view, along, box) {
-  const rows = mapMarks(along.y).map(([place, words]) => [box.y(place), words]);
-  const columns = mapMarks(along.x).map(([place, words]) => [box.x(place), words]);
+  const rows = mapMarks(along.y, 6).map(([place, words]) => [box.y(place), words]);
+  const columns = mapMarks(along.x, clamp(box.w / 50, 3, 8)).map(([place, words]) => [box.x(place), words]);
   return [
     ...yAxis(box, rows, false),
+    ...(along.y.options ? [] : [text(0, 14, along.y.label)]),
     ...xAxis(box, columns, along.x.label),
     inside(box, ...view.lines.flatMap((fixed) => (along.y.step ? paintBars : paintLine)(fixed, box.x, box.y))),
   ];

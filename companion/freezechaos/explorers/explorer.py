@@ -95,10 +95,12 @@ class Explorer(anywidget.AnyWidget):
 
     def _quantized(self, table: Table, log: Sequence[str]) -> dict[str, Quantized]:
         logs = {*log, *(name for view in self.views for name in view.logarithmic)}
-        drawn = [*(name for view in self.views for name in view.outputs), *self._numbers]
-        for name in drawn:
+        bands = (word.of for word in self._words.values() if isinstance(word, Bands))
+        drawn = [*(name for view in self.views for name in view.outputs), *self._numbers, *bands]
+        needed = [name for name in dict.fromkeys(drawn) if name not in self.axes]
+        for name in needed:
             self._check_output(name, table, positive=name in logs)
-        return {name: Quantized.of(table[name], log=name in logs) for name in dict.fromkeys(drawn)}
+        return {name: Quantized.of(table[name], log=name in logs) for name in needed}
 
     def _check_output(self, name: str, table: Table, *, positive: bool) -> None:
         if name not in table:
@@ -111,10 +113,10 @@ class Explorer(anywidget.AnyWidget):
             )
         bad = np.argwhere(~np.isfinite(values) | (positive & (values <= 0)))
         if len(bad):
-            where = zip(self.axes.values(), bad[0], strict=False)
+            where = {a.name: a.values[k] for a, k in zip(self.axes.values(), bad[0], strict=False)}
             raise ValueError(
                 f"`{name}` must be finite{' and positive, for its logarithm' * positive}; got "
-                f"{values[tuple(bad[0])]} at { ({a.name: a.values[k] for a, k in where}) }. "
+                f"{values[tuple(bad[0])]} at {where}. "
                 f"Mend `compute` or narrow that axis."
             )
 

@@ -102,7 +102,17 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
         bars = {"marker": "|", "ms": 24, "ls": "none"} if y["step"] else {}
         ax.plot(line["x"], line["y"], color=_hue("ink"), lw=1.5, **bars)
         direct_label(ax, line["x"][-1], line["y"][-1], line["label"])
-    ax.plot(_place(x, setting), _place(y, setting), "o", ms=9, mfc="white", mec=_hue("ink"), mew=2)
+    ax.plot(
+        _place(x, setting),
+        _place(y, setting),
+        "o",
+        ms=9,
+        mfc="white",
+        mec=_hue("ink"),
+        mew=2,
+        clip_on=False,
+        zorder=4,
+    )
     _name_axis(ax, "x", x)
     _name_axis(ax, "y", y)
     ax.figure.colorbar(drawn, ax=ax, label=view["label"])
@@ -135,7 +145,7 @@ def _samples(axis: Spec) -> dict[Number, Any]:
 def _name_axis(ax: Axes, which: str, axis: Spec) -> None:
     known = _known(axis)
     every = 1 if "options" in axis else -(-len(known) // 6)
-    labels = [v if isinstance(v, str) else format(v, axis["format"]) for v in known[::every]]
+    labels = [v if isinstance(v, str) else f"{float(f'{v:.3g}'):g}" for v in known[::every]]
     margin = 0.5 if axis["step"] else 0.0
     ax.set(**{
         f"{which}label": axis["label"],

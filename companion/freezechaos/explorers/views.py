@@ -109,7 +109,8 @@ class Curves:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return (self.y, self.x) if isinstance(self.x, str) else (self.y,)
+        guides = [place for guide in self.guides for place in (guide.x, guide.y)]
+        return tuple(name for name in (self.y, self.x, *guides) if isinstance(name, str))
 
     @property
     def logarithmic(self) -> tuple[str, ...]:
