@@ -47,7 +47,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 book: $(STAMP) ## run the notebooks and build the site
 	@echo "book: running the notebooks that changed, building the pages"
-	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output . -W -n --keep-going --all
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output . -W -n --keep-going --all -q
 	@echo "book: open $(SITE)/index.html"
 
 serve: book ## build the site and serve it on this machine

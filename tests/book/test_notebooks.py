@@ -1,7 +1,6 @@
 """Every chapter has the form that the course asks of it, and runs."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -104,7 +103,6 @@ def test_chapter_runs(path: Path) -> None:
     run = subprocess.run(
         [*command, *plain, str(path)],
         cwd=ROOT,
-        env=os.environ | {"JUPYTER_PLATFORM_DIRS": "1"},
         timeout=SECONDS,
         capture_output=True,
         text=True,
