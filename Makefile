@@ -65,6 +65,7 @@ test: lint ## lint, then run every test (builds the book too)
 
 bench: $(STAMP) ## time the package
 	@echo "bench: benchmarks/"
+	@mkdir -p _build
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=_build/benchmarks.json
 	@echo "bench: _build/benchmarks.json"
 
