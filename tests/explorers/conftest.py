@@ -114,6 +114,34 @@ def phase() -> Explorer:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def plane() -> Explorer:
+    """A map over two numbers, one of them on a geometric grid, beside a logarithmic scale."""
+
+    def compute(beta: jax.Array, width: jax.Array) -> dict[str, jax.Array]:
+        share = 0.5 + 0.5 * (1 - beta**2)
+        return {"gap": share ** jnp.arange(1.0, 41.0) / width, "r": share * jnp.log10(width) / 2}
+
+    line = np.geomspace(100.0, 350.0, 30)
+    return Explorer(
+        title="A plane",
+        axes=[
+            Axis("beta", "bias share β", np.linspace(0, 0.95, 20), start=0.5),
+            Axis("width", "width n", np.geomspace(10, 1000, 9), start=100),
+        ],
+        compute=compute,
+        view=[
+            Curves(x=np.arange(1, 41), y="gap", x_label="layer", y_label="gap", y_scale="log",
+                   series=["theory"], styles=["dots"], guides=[Guide("here", x="r")], title="Gap"),
+            Map(x="width", y="beta", color="r", label="r", title="Where",
+                lines=[Line(line, np.sqrt(2 - 4 / np.log10(line)), "r = 1", color="ink")]),
+        ],
+        numbers=["r"],
+        readout="At β = {beta:.3f} and n = {width:.4g}: r = {r:.3f}.",
+        alt="A falling line of dots, and a map.",
+    )  # fmt: skip
+
+
 @pytest.fixture
 def publish(tmp_path: Path) -> Callable[..., str]:
     """Return a function that writes widgets into a static page and returns its address."""

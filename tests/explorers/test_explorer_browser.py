@@ -26,6 +26,13 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+@pytest.fixture
+def explorers(
+    decay: Explorer, staircase: Explorer, phase: Explorer, plane: Explorer
+) -> list[Explorer]:
+    return [decay, staircase, phase, plane]
+
+
 class Quiet:
     """A page whose console stays empty and whose requests stay on this machine."""
 
@@ -158,6 +165,21 @@ def test_the_point_on_the_map_is_dragged_and_pushed(
     says(explorer, phase.sentence(beta=0.0, activation="relu"))
 
 
+def test_the_arrow_keys_go_up_a_map_of_numbers(
+    page: Page, publish: Publish, plane: Explorer
+) -> None:
+    explorer = opened(page, publish(plane))
+    point = explorer.get_by_role("slider", name=re.compile("drag"))
+    point.press("ArrowUp")
+    point.press("ArrowUp")
+    says(explorer, plane.sentence(beta=0.52))
+    assert "10⁻³" in explorer.locator(".fc-tick").all_text_contents()
+    box = explorer.locator("canvas").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"], box["y"] + box["height"] - 1)
+    says(explorer, plane.sentence(beta=0.0, width=1000))
+
+
 def test_a_finger_drags_the_point_and_scrolls_elsewhere(
     browser: Browser, publish: Publish, phase: Explorer
 ) -> None:
@@ -260,11 +282,10 @@ def test_the_theme_is_followed_at_once(page: Page, publish: Publish, phase: Expl
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1400])
 def test_nothing_overflows(
-    browser: Browser, publish: Publish, decay: Explorer, staircase: Explorer, phase: Explorer,
-    width: int,
-) -> None:  # fmt: skip
+    browser: Browser, publish: Publish, explorers: list[Explorer], width: int
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800})
-    opened(page, publish(decay, staircase, phase), explorers=3)
+    opened(page, publish(*explorers), explorers=4)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     outside = """() => [...document.querySelectorAll(".fc-explorer *")].filter((element) => {
         const card = element.closest(".fc-explorer").getBoundingClientRect();
@@ -277,9 +298,9 @@ def test_nothing_overflows(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(
-    page: Page, publish: Publish, decay: Explorer, staircase: Explorer, phase: Explorer, theme: str
+    page: Page, publish: Publish, explorers: list[Explorer], theme: str
 ) -> None:
-    opened(page, publish(decay, staircase, phase, theme=theme), explorers=3)
+    opened(page, publish(*explorers, theme=theme), explorers=4)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
 

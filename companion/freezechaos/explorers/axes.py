@@ -61,12 +61,13 @@ class Axis:
             raise ValueError(
                 f"`{self.name}` goes by steps over {list(self.values)}; got {value}. Try {nearest}."
             )
-        if not low <= value <= high:
+        slack = 1e-5 * (high - low)  # the page sends six digits
+        if not low - slack <= value <= high + slack:
             raise ValueError(
                 f"`{self.name}` must lie in [{low}, {high}]; got {value}. Try {nearest}, "
                 f"or widen `values` of its axis."
             )
-        return nearest if self.step else float(value)
+        return nearest if self.step else float(min(max(value, low), high))
 
     def position(self, value: Any) -> float:
         """Return where `value` lies on the grid, in `[0, n - 1]`, by linear interpolation."""

@@ -34,6 +34,8 @@ async function render({ model, el }) {
     h("div", { class: "fc-controls" }, ...controls.map((control) => control.element)),
     sentence.element,
   );
+  // Without this JupyterLab takes the arrow keys for its cells.
+  for (const part of root.querySelectorAll("input, button, [tabindex]")) part.dataset.lmSuppressShortcuts = "true";
 
   const draw = () => {
     const look = lookAt(spec, grid, model.get("setting"));
@@ -127,7 +129,8 @@ async function unpack(spec, data) {
     const size = product(output.shape);
     return [output.name, { ...output, size, codes: take(size) }];
   }));
-  const names = Object.fromEntries(Object.entries(spec.names).map(([name, words]) => [name, { words, codes: take(1) }]));
+  const names = Object.fromEntries(
+    Object.entries(spec.names).map(([name, words]) => [name, { words, codes: take(1) }]));
   return { lengths, outputs, names };
 }
 
@@ -234,7 +237,8 @@ function makeSentence(spec) {
   const rest = debounce(() => element.removeAttribute("aria-busy"), 400);
   const draw = (look) => {
     element.setAttribute("aria-busy", "true");
-    element.replaceChildren(...sentenceParts(spec.readout, look).map((part, k) => (k % 2 ? emphasis(part) : part)));
+    const parts = sentenceParts(spec.readout, look);
+    element.replaceChildren(...parts.map((part, k) => (k % 2 ? emphasis(part) : part)));
     rest();
   };
   return { element, draw };
@@ -305,7 +309,10 @@ function pageAddress(spec) {
   const parts = () => location.hash.slice(1).split("&").filter(Boolean);
   const written = (setting) => `${spec.slug}:` + spec.axes
     .map(({ name }) => `${name}=${encodeURIComponent(setting[name])}`).join(",");
-  const replace = (kept) => history.replaceState(history.state, "", kept.length ? `#${kept.join("&")}` : location.pathname + location.search);
+  const replace = (kept) => {
+    const [page] = location.href.split("#");
+    history.replaceState(history.state, "", kept.length ? `${page}#${kept.join("&")}` : page);
+  };
   const others = () => parts().filter((part) => !mine(part));
   const writeSoon = debounce((setting) => replace([...others(), written(setting)]), 200);
   return {
@@ -326,7 +333,8 @@ function pageAddress(spec) {
 
 function parsed(spec, text) {
   const pairs = text.split(",").map((pair) => pair.split("=").map(decodeURIComponent));
-  const usable = pairs.map(([name, value]) => [name, settled(spec.axes.find((axis) => axis.name === name), value)]);
+  const axisOf = (name) => spec.axes.find((axis) => axis.name === name);
+  const usable = pairs.map(([name, value]) => [name, settled(axisOf(name), value)]);
   return Object.fromEntries(usable.filter(([, value]) => value !== undefined));
 }
 
@@ -353,8 +361,9 @@ function makeSlider(axis, turn) {
   const slider = h("input", { type: "range", id, min: 0, max: last, step: 1 });
   const shown = h("output", { for: id });
   slider.addEventListener("input", () => go(Number(slider.value)));
-  const less = button("−", () => move(-1), { class: "fc-button fc-step", "aria-label": `${axis.label}: less` });
-  const more = button("+", () => move(1), { class: "fc-button fc-step", "aria-label": `${axis.label}: more` });
+  const nudge = (sign, by, word) =>
+    button(sign, () => move(by), { class: "fc-button fc-step", "aria-label": `${axis.label}: ${word}` });
+  const [less, more] = [nudge("−", -1, "less"), nudge("+", 1, "more")];
   const row = axis.step ? [less, slider, more] : [slider];
   const element = h("div", { class: "fc-control" },
     h("label", { for: id }, axis.label), shown, h("div", { class: "fc-row" }, ...row));
@@ -406,10 +415,11 @@ function paintInto(svg, { width, height, nodes }, name) {
 }
 
 function keyOf(view) {
-  return view.series.map((label, k) => h("span", { class: `fc-${view.styles?.[k] ?? "line"}`, style: `--hue: ${hueOf(view, k)}` }, label));
+  const kind = (k) => `fc-${view.styles?.[k] ?? "line"}`;
+  return view.series.map((label, k) => h("span", { class: kind(k), style: hueOf(view, k) }, label));
 }
 
-const hueOf = (view, k) => `var(--fc-${view.colors[k]})`;
+const hueOf = (view, k) => `--hue: var(--fc-${view.colors[k]})`;
 
 const ruler = document.createElement("canvas").getContext("2d");
 function textWidth(text) {
@@ -472,7 +482,7 @@ function xAxis({ left, top, w, h: tall, width, height }, marks, label) {
       line(left + x, base, left + x, base + 5, "fc-axis"),
       below(x, base + 19, words, "fc-tick"),
     ]),
-    below(w / 2, height - 5, label, "fc-label"),
+    below(w / 2, height - 5, label),
   ];
 }
 
@@ -498,6 +508,10 @@ function trace(points, kind = "line") {
   return `M${at.map((point) => point.join()).join("L")}`;
 }
 
+function paintCurve(d, kind, style) {
+  return s("path", { d, class: `fc-curve fc-${kind}`, style });
+}
+
 function paintCurves(view, look, width) {
   const moving = typeof view.x === "string";
   const marks = view.yTicks ?? (view.yLog ? decades : niceTicks)(view.yRange, 6);
@@ -511,7 +525,7 @@ function paintCurves(view, look, width) {
   const x = scale(view.xRange, [0, box.w]);
   const y = scale(view.yRange, [box.h, 0], view.yLog);
   const curves = readCurves(view, look).map((points) => points.map(([u, v]) => [x(u), y(v)]));
-  const lines = curves.map((points, k) => s("path", { d: trace(points, view.styles[k]), class: `fc-curve fc-${view.styles[k]}`, style: `--hue: ${hueOf(view, k)}` }));
+  const lines = curves.map((points, k) => paintCurve(trace(points, view.styles[k]), view.styles[k], hueOf(view, k)));
   const bottomMarks = view.xTicks ?? niceTicks(view.xRange, clamp(box.w / 70, 4, 8));
   return {
     width, height: box.height, label: view.yLabel, key: direct ? [] : keyOf(view),
@@ -568,7 +582,8 @@ function endLabels(view, curves, { left, top, w, h: tall }) {
   const ends = curves.map((points, k) => ({ k, y: clamp(points.at(-1)[1], 0, tall) })).sort((a, b) => a.y - b.y);
   for (let k = 1; k < ends.length; k++) ends[k].y = Math.max(ends[k].y, ends[k - 1].y + gap);
   const over = Math.max(0, (ends.at(-1)?.y ?? 0) - tall);
-  return ends.map(({ k, y }) => text(left + w + 9, top + y - over + 4, view.series[k], { class: "fc-name", style: `--hue: ${hueOf(view, k)}` }));
+  return ends.map(({ k, y }) =>
+    text(left + w + 9, top + y - over + 4, view.series[k], { class: "fc-name", style: hueOf(view, k) }));
 }
 
 const ANCHOR = { 1: "start", 0: "middle", "-1": "end" };
@@ -581,9 +596,11 @@ function paintPolar(view, look, width) {
   const at = (angle, far) => [width / 2 + far * Math.cos(angle), height / 2 - far * Math.sin(angle)];
   const values = look.read(view.value);
   const length = view.angles.length;
-  const curves = view.colors.map((_, k) => view.angles.map((angle, i) => at(angle, Math.max(radius(values[k * length + i]), 0))));
-  const rings = [[0, "fc-guide"], [1, "fc-axis"]].filter(([value]) => value >= low && value <= high && radius(value) > 0);
-  const spokes = [[0, "0°"], [90, "90°"], [180, "180°"], [270, "−90°"]].map(([degrees, words]) => [(degrees * Math.PI) / 180, words]);
+  const point = (angle, value) => at(angle, Math.max(radius(value), 0));
+  const curves = view.colors.map((_, k) => view.angles.map((angle, i) => point(angle, values[k * length + i])));
+  const shown = ([value]) => value >= low && value <= high && radius(value) > 0;
+  const rings = [[0, "fc-guide"], [1, "fc-axis"]].filter(shown);
+  const spokes = ["0°", "90°", "180°", "−90°"].map((words, k) => [(k * Math.PI) / 2, words]);
   return {
     width, height, label: view.label, key: keyOf(view),
     nodes: [
@@ -596,7 +613,7 @@ function paintPolar(view, look, width) {
         ];
       }),
       ...rings.map(([value, kind]) => s("circle", { cx: width / 2, cy: height / 2, r: radius(value), class: kind })),
-      ...curves.map((points, k) => s("path", { d: `${trace(points)}Z`, class: "fc-curve fc-round", style: `--hue: ${hueOf(view, k)}` })),
+      ...curves.map((points, k) => paintCurve(`${trace(points)}Z`, "round", hueOf(view, k))),
       ...rings.map(([value]) => text(...at(0.62, radius(value) + 3), String(value), { class: "fc-note" })),
     ],
   };
@@ -607,7 +624,10 @@ function makeMap(view, spec, grid, turn) {
   const along = { x: axis(view.x), y: axis(view.y) };
   const canvas = h("canvas", { "aria-hidden": "true" });
   const svg = s("svg", { role: "img" });
-  const handle = h("div", { class: "fc-handle", role: "slider", tabindex: 0, "aria-label": `${along.x.label} and ${along.y.label}: drag, or use the arrow keys`, "aria-valuemin": 0, "aria-valuemax": known(along.x).length - 1 });
+  const handle = h("div", {
+    class: "fc-handle", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": known(along.x).length - 1,
+    "aria-label": `${along.x.label} and ${along.y.label}: drag, or use the arrow keys`,
+  });
   const stage = h("div", { class: "fc-stage" }, canvas, svg, handle);
   const element = h("div", { class: "fc-view" }, ...heading(view), colorKey(view), stage);
   let box;
@@ -690,7 +710,8 @@ function paintField(canvas, box, view, spec, grid, look, shades) {
   const field = readField(view, spec, grid, look);
   const [width, height] = [Math.round(box.w), Math.round(box.h)];
   Object.assign(canvas, { width, height });
-  Object.assign(canvas.style, { left: `${box.left}px`, top: `${box.top}px`, width: `${box.w}px`, height: `${box.h}px` });
+  const { left, top, w, h: tall } = box;
+  canvas.style.cssText = `left: ${left}px; top: ${top}px; width: ${w}px; height: ${tall}px`;
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   const ramp = rampOf(shades);
@@ -716,7 +737,8 @@ function readField(view, spec, grid, look) {
   return (x, y) => {
     const [u, v] = [settle(spec.axes[i], x), settle(spec.axes[j], y)];
     const [left, low] = [Math.min(Math.floor(u), columns - 2), Math.min(Math.floor(v), rows - 2)];
-    const across = (row) => nodes[row * columns + left] * (left + 1 - u) + nodes[row * columns + left + 1] * (u - left);
+    const node = (row, column) => nodes[row * columns + column];
+    const across = (row) => node(row, left) * (left + 1 - u) + node(row, left + 1) * (u - left);
     return across(low) * (low + 1 - v) + across(low + 1) * (v - low);
   };
 }
@@ -764,8 +786,9 @@ function letDrag(stage, handle, box, along, turn) {
   handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && follow(event));
   stage.addEventListener("click", (event) => event.pointerType !== "mouse" && event.target !== handle && follow(event));
   handle.addEventListener("keydown", (event) => {
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
-    if (dx === undefined) return;
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (!(event.key in arrows)) return;
+    const [dx, dy] = arrows[event.key];
     event.preventDefault();
     const { left, top, fromX, fromY } = box();
     const up = along.y.options ? -dy : dy;
