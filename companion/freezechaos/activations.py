@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
 from jaxtyping import Array, Float
-from numpy.polynomial import Polynomial, chebyshev
+from numpy.polynomial import Chebyshev, Polynomial, chebyshev
 
 from . import expectations
 

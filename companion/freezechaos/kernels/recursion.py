@@ -27,8 +27,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from . import checks
-from .activations import Activation
+from .. import checks
+from ..activations import Activation
 
 
 def nngp(
@@ -48,7 +48,7 @@ def nngp(
     Source: [JGGH, NTK recursion].
     """
     beta, cosine = _checked(activation, beta, depth, cosine)
-    return _kernels(activation, depth, beta, cosine)[0]
+    return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[0]
 
 
 def ntk(
@@ -74,10 +74,10 @@ def ntk(
     >>> import jax.numpy as jnp
     >>> theta = ntk(activations.standardized("relu"), 0.0, 1024, jnp.array([0.2, 1.0]))
     >>> [round(float(value), 4) for value in theta]
-    [0.2532, 1.0]
+    [0.2534, 1.0]
     """
     beta, cosine = _checked(activation, beta, depth, cosine)
-    return _kernels(activation, depth, beta, cosine)[1]
+    return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[1]
 
 
 def ntk_gap(
@@ -88,7 +88,7 @@ def ntk_gap(
     Arguments and errors as for `ntk`.
     """
     beta, cosine = _checked(activation, beta, depth, cosine)
-    return _kernels(activation, depth, beta, cosine)[2]
+    return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[2]
 
 
 def log_ntk_diagonal(
@@ -142,30 +142,43 @@ def _checked(
 
 
 @partial(jax.jit, static_argnames=("activation", "depth"))
-def _kernels(
-    activation: Activation, depth: int, beta: Array, cosine: Array
+def from_gap(
+    activation: Activation, depth: int, beta: Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
-    """Sigma, theta and 1 - theta after `depth` affine maps."""
+    """Sigma, theta and 1 - theta after `depth` affine maps, from cosine and gap = 1 - |cosine|.
+
+    The gap may be far below the rounding of the cosine. Arguments are not checked.
+    """
     state, _ = lax.scan(
         lambda state, _: (_next_layer(activation, beta, state), None),
-        _first_layer(beta, cosine),
+        _first_layer(beta, cosine, gap),
         length=depth - 1,
     )
-    near = jnp.abs(state.rho) > 0.5
-    sigma = jnp.where(near, jnp.sign(state.rho) * (1 - state.gap), state.rho)
-    return sigma, state.theta, state.theta_gap
+    return _sigma(state.rho, state.gap), state.theta, state.theta_gap
 
 
-def _first_layer(beta: Array, cosine: Array) -> _State:
+def _first_layer(beta: Array, cosine: Array, gap: Array) -> _State:
     """Sigma_1 = Theta_1 = (1 - beta^2) cosine + beta^2."""
     scale = (1 - beta) * (1 + beta)
-    above = scale * (1 - cosine)
-    below = scale * (1 + cosine) + 2 * beta**2
+    above = scale * jnp.where(cosine > 0, gap, 1 - cosine)
+    below = scale * jnp.where(cosine < 0, gap, 1 + cosine) + 2 * beta**2
     rho = scale * cosine + beta**2
-    gap = jnp.where(rho > 0, above, below)
+    rho = jnp.where(rho > 0.5, 1 - above, jnp.where(rho < -0.5, below - 1, rho))
     zero = jnp.zeros_like(rho)
-    theta = jnp.where(rho > 0.5, 1 - above, jnp.where(rho < -0.5, below - 1, rho))
-    return _State(rho, gap, zero, theta, zero, above, jnp.ones_like(beta), jnp.zeros_like(beta))
+    return _State(
+        rho=rho,
+        gap=jnp.where(rho > 0, above, below),
+        sigma_carry=zero,
+        theta=rho,
+        theta_carry=zero,
+        theta_gap=above,
+        weight=jnp.ones_like(beta),
+        weight_carry=jnp.zeros_like(beta),
+    )
+
+
+def _sigma(rho: Array, gap: Array) -> Array:
+    return jnp.where(jnp.abs(rho) > 0.5, jnp.sign(rho) * (1 - gap), rho)
 
 
 def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
@@ -173,7 +186,7 @@ def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
     rho, gap, sigma_carry, ratio, loss = _next_sigma(activation, beta, state)
     fall = state.weight * (excess + state.weight) / (state.weight + r)
     weight, weight_carry = _compensated_sum(state.weight, -fall, state.weight_carry)
-    sigma = jnp.where(jnp.abs(rho) > 0.5, jnp.sign(rho) * (1 - gap), rho)
+    sigma = _sigma(rho, gap)
     change = weight * sigma - (weight + (1 - weight) * loss) * state.theta
     summed, theta_carry = _compensated_sum(state.theta, change, state.theta_carry)
     direct = weight * sigma + (1 - weight) * ratio * state.theta

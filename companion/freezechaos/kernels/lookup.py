@@ -1,0 +1,246 @@
+"""Gram matrices of the scaled NTK at a cost that does not grow with depth.
+
+At fixed activation, beta and depth the kernel is one function of the cosine. It is tabulated
+once, as a cubic in each cell of a grid that is fine towards cosine 1 and -1 in equal ratio: 64
+cells for every halving of gap = 1 - |cosine|. The bits of a float32 gap are then the cell's
+number and the place within it, and no logarithm or arccosine is needed.
+"""
+
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
+
+from .. import checks
+from ..activations import Activation
+from . import recursion
+
+_CELL_BITS = 6  # 2^6 cells an octave
+_OCTAVES = 80  # down to a gap of 2^-80; below, the value at 0
+_TILE = 512  # rows and columns worked on at once, so that a tile stays in the cache
+_PAIRS = 1024  # close pairs looked at once
+_COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows
+_TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
+
+
+class Table(NamedTuple):
+    """Cubics [4, 2 * cells]: for cosine >= 0, then for cosine < 0, by rising gap.
+
+    `close` is the gap below which an error of the cosine would show in the kernel.
+    """
+
+    cubics: Float[Array, "4 cells"]
+    close: Float[Array, ""]
+
+
+def gram(
+    activation: Activation,
+    beta: float,
+    depth: int,
+    x1: Float[Array, "n d"],
+    x2: Float[Array, "m d"] | None = None,
+    *,
+    sharding: NamedSharding | None = None,
+) -> Float[Array, "n m"]:
+    """Gram matrix of the scaled NTK between inputs put on the sphere.
+
+    Exactly 1 between equal rows; within 2e-6 of the exact kernel elsewhere, near-duplicates
+    included: their gap is taken from the difference of the rows, not from their product. The
+    kernel is float32 whatever the inputs are. Peak memory is little more than the result's.
+
+    Arguments:
+        activation: a standardized or normalized activation.
+        beta: share of the bias, in [0, 1).
+        depth: number L of affine maps, 1 or more; the table for it is made once and kept.
+        x1, x2: inputs, one a row, of any norm but 0; x2 is x1 where left out, and then the
+            result is symmetric and half the work.
+        sharding: spreads the rows of the result, and of x1, over the devices of a mesh, for
+            instance NamedSharding(mesh, PartitionSpec("rows")).
+
+    Raises:
+        ValueError, TypeError: an argument outside its range, a zero row, different widths.
+
+    Source: [JGGH]; on Linux, set transparent huge pages to "always" for large matrices.
+    """
+    checks.activation(activation)
+    checks.depth(depth)
+    rows = checks.rows("x1", x1).astype(jnp.float32)
+    columns = None if x2 is None else checks.rows("x2", x2).astype(jnp.float32)
+    if columns is not None and columns.shape[1] != rows.shape[1]:
+        raise ValueError(
+            f"`x1` and `x2` must be equally wide; got {rows.shape[1]} and {columns.shape[1]} "
+            "columns. Prepare both alike."
+        )
+    table = tabulate(activation, float(checks.beta(beta)), depth)
+    if sharding is not None:
+        return _sharded(table, rows, rows if columns is None else columns, sharding)
+    if columns is None:
+        return _symmetric(table, rows)
+    return _rectangular(table, rows, columns)
+
+
+@lru_cache(maxsize=64)
+def tabulate(activation: Activation, beta: float, depth: int) -> Table:
+    """The scaled NTK as cubics in the gap, for both signs of the cosine."""
+    octaves = 2.0 ** np.arange(-_OCTAVES, 0)
+    within = 1 + np.arange(2**_CELL_BITS) / 2**_CELL_BITS
+    gaps = np.append(np.outer(octaves, within), 1.0)
+    signs = np.array([[1.0], [-1.0]])
+    both = [np.append(0.0, gaps) * np.ones_like(signs), signs * np.ones(len(gaps) + 1)]
+    value, slope = _nodes(
+        activation, depth, *(jnp.asarray(array, jnp.float32) for array in (beta, *both))
+    )
+    width = jnp.asarray(np.diff(gaps), jnp.float32)
+    cubics = [_cubics(v, s, width) for v, s in zip(value, slope, strict=True)]
+    # an error of the cosine times the slope: where that shows, the cosine will not do
+    steep = np.any(np.abs(slope) * _COSINE_ERROR > _TOLERANCE, axis=0)[1:]
+    close = np.max(gaps[steep], initial=0) + 4 * _COSINE_ERROR
+    return Table(jnp.concatenate(cubics, axis=1), jnp.float32(close))
+
+
+@partial(jax.jit, static_argnames=("activation", "depth"))
+def _nodes(
+    activation: Activation, depth: int, beta: Array, gaps: Array, signs: Array
+) -> tuple[Array, Array]:
+    """theta and its slope in the gap."""
+
+    def theta(gap: Array) -> Array:
+        return recursion.from_gap(activation, depth, beta, signs * (1 - gap), gap)[1]
+
+    return jax.jvp(theta, (gaps,), (jnp.ones_like(gaps),))
+
+
+def _cubics(value: Array, slope: Array, width: Array) -> Array:
+    """Hermite cubics [4, cells] in the place 0 .. 1 within a cell; the first is the value at 0."""
+    rise, start, end = jnp.diff(value[1:]), width * slope[1:-1], width * slope[2:]
+    cubics = jnp.stack([value[1:-1], start, 3 * rise - 2 * start - end, start + end - 2 * rise])
+    at_zero = jnp.zeros((4, 1)).at[0].set(value[0])
+    return jnp.concatenate([at_zero, cubics], axis=1)
+
+
+def _look_up(table: Table, cosine: Array, gap: Array) -> Array:
+    """The kernel at float32 gaps in [0, 1]; of the cosine only the sign is used."""
+    bits = lax.bitcast_convert_type(jnp.minimum(gap, np.float32(1 - 2**-24)), jnp.int32)
+    shift = 23 - _CELL_BITS
+    first = (127 - _OCTAVES) << _CELL_BITS  # biased exponent of the smallest tabulated gap
+    cell = jnp.maximum((bits >> shift) - (first - 1), 0)
+    place = (bits & ((1 << shift) - 1)).astype(jnp.float32) * np.float32(2.0**-shift)
+    cell = cell + jnp.where(cosine < 0, table.cubics.shape[1] // 2, 0)
+    a, b, c, d = (row.at[cell].get(mode="promise_in_bounds") for row in table.cubics)
+    return ((d * place + c) * place + b) * place + a
+
+
+def _tile(table: Table, x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
+    """The kernel between two blocks of rows."""
+    cosine = jnp.matmul(x / x_norm, (y / y_norm).T, precision=lax.Precision.HIGHEST)
+    gap = jnp.maximum(1 - jnp.abs(cosine), 0)
+    is_close = gap < table.close
+    gap = lax.cond(
+        jnp.any(is_close),
+        lambda: _refined(gap, cosine, is_close, x, y, x_norm, y_norm),
+        lambda: gap,
+    )
+    return _look_up(table, cosine, gap)
+
+
+def _refined(
+    gap: Array, cosine: Array, is_close: Array, x: Array, y: Array, x_norm: Array, y_norm: Array
+) -> Array:
+    """The gaps of close pairs from the difference of the two rows, which keeps its digits."""
+    count = jnp.sum(is_close)
+    left, right = jnp.nonzero(is_close, size=is_close.size, fill_value=0)
+    left, right = (jnp.pad(index, (0, _PAIRS), mode="edge") for index in (left, right))
+
+    def chunk(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        start, gap = state
+        i, j = (lax.dynamic_slice(index, (start,), (_PAIRS,)) for index in (left, right))
+        sign = jnp.sign(cosine[i, j])[:, None]
+        exact = pair_gap(x[i], sign * y[j], x_norm[i], y_norm[j])
+        inside = start + jnp.arange(_PAIRS) < count
+        return start + _PAIRS, gap.at[jnp.where(inside, i, len(x)), j].set(exact, mode="drop")
+
+    return lax.while_loop(lambda state: state[0] < count, chunk, (0, gap))[1]
+
+
+def pair_gap(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
+    """1 - cosine of rows x, y [k, d] less than a right angle apart, from the part of y across x.
+
+    x - y is exact where the rows are close; scaling y by a power of two costs no digit either.
+    The second projection removes what rounding left of the first one's.
+    """
+    power = jnp.exp2(jnp.round(jnp.log2(x_norm / y_norm)))
+    across = x - power * y
+    for _ in range(2):
+        across -= jnp.sum(across * x, axis=1, keepdims=True) / x_norm**2 * x
+    sine = jnp.linalg.norm(across, axis=1) / (power * y_norm)[:, 0]
+    return sine**2 / (1 + jnp.sqrt(jnp.maximum(1 - sine**2, 0)))
+
+
+@jax.jit
+def _rectangular(table: Table, x: Array, y: Array) -> Array:
+    """All tiles of the kernel between two sets of rows."""
+    tiles = _Tiles(x), _Tiles(y)
+    pairs = [(i, j) for i in tiles[0].starts for j in tiles[1].starts]
+
+    def fill(step: Array, result: Array) -> Array:
+        i, j = jnp.asarray(pairs)[step]
+        return lax.dynamic_update_slice(result, _tile_at(table, *tiles, i, j), (i, j))
+
+    return lax.fori_loop(0, len(pairs), fill, jnp.empty((len(x), len(y)), jnp.float32))
+
+
+@jax.jit
+def _symmetric(table: Table, x: Array) -> Array:
+    """The tiles on and above the diagonal, and their mirror images."""
+    tiles = _Tiles(x)
+    pairs = [(i, j) for i in tiles.starts for j in tiles.starts if i <= j]
+
+    def fill(step: Array, result: Array) -> Array:
+        i, j = jnp.asarray(pairs)[step]
+        tile = _tile_at(table, tiles, tiles, i, j)
+        upper = jnp.arange(tiles.size)[:, None] <= jnp.arange(tiles.size)
+        tile = jnp.where((i == j) & ~upper, tile.T, tile)
+        result = lax.dynamic_update_slice(result, tile, (i, j))
+        return lax.dynamic_update_slice(result, tile.T, (j, i))
+
+    return lax.fori_loop(0, len(pairs), fill, jnp.empty((len(x), len(x)), jnp.float32))
+
+
+def _sharded(table: Table, x: Array, y: Array, sharding: NamedSharding) -> Array:
+    """Each device works out its own rows against all columns."""
+    axis = sharding.spec[0]
+    local = jax.shard_map(
+        lambda rows, columns: _rectangular(table, rows, columns),
+        mesh=sharding.mesh,
+        in_specs=(PartitionSpec(axis), PartitionSpec()),
+        out_specs=PartitionSpec(axis),
+        check_vma=False,
+    )
+    return jax.jit(local)(x, y)
+
+
+class _Tiles:
+    """Rows cut into equal tiles; the last one reaches back where they do not come out even."""
+
+    def __init__(self, x: Array):
+        self.x = x
+        self.norm = jnp.linalg.norm(x, axis=1, keepdims=True)
+        self.size = min(_TILE, len(x))
+        count = -(-len(x) // self.size)
+        self.starts = [min(k * self.size, len(x) - self.size) for k in range(count)]
+
+    def at(self, start: Array) -> tuple[Array, Array]:
+        return (
+            lax.dynamic_slice_in_dim(self.x, start, self.size),
+            lax.dynamic_slice_in_dim(self.norm, start, self.size),
+        )
+
+
+def _tile_at(table: Table, rows: _Tiles, columns: _Tiles, i: Array, j: Array) -> Array:
+    (x, x_norm), (y, y_norm) = rows.at(i), columns.at(j)
+    return _tile(table, x, y, x_norm, y_norm)
