@@ -55,12 +55,8 @@ class End:
     def _power_series(self, dtype: np.dtype) -> np.ndarray:
         """X in powers of x, as long as the dtype can tell; near x = 0 it loses no digit."""
         short = _chopped(self.coefficients, float(jnp.finfo(dtype).eps) / 8)
-        domain = [0, 2**-self.power]
-        return (
-            chebyshev.Chebyshev(short, domain)
-            .convert(kind=Polynomial, window=[0, 1], domain=[0, 1])
-            .coef
-        )
+        series = Chebyshev(short, domain=[0, 2**-self.power])
+        return series.convert(kind=Polynomial, domain=[0, 1], window=[0, 1]).coef
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +140,11 @@ class Activation:
         series, derivative_series = self.centre_series(jnp.clip(rho, -0.5, 0.5))
         a0, a1 = float(self.centre[0]), float(self.centre[1])
         middle = (a0 + a1 * rho + series, a1 + derivative_series)
-        return tuple(
+        value, slope = (
             jnp.where(rho > 0.5, above, jnp.where(rho < -0.5, below, inside))
             for above, below, inside in zip(*ends, middle, strict=True)
         )
+        return value, slope
 
 
 @lru_cache(maxsize=256)
@@ -182,29 +179,39 @@ def normalized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     1.46694
     """
     base = _base(name_or_callable)
-    return _activation(base, f"normalized {base.name}", mean=base.hermite[0])
+    return _activation(base, f"normalized {base.name}", mean=float(base.hermite[0]))
 
 
-@lru_cache(maxsize=64)
-def leaky_relu(negative_slope: float) -> Callable[[Array], Array]:
-    """max(x, 0) + negative_slope * min(x, 0), to hand to `standardized` or `normalized`.
+@dataclass(frozen=True)
+class LeakyReLU:
+    """max(x, 0) + negative_slope min(x, 0), whose dual map has a closed form."""
+
+    negative_slope: float
+
+    def __call__(self, x: Array) -> Array:
+        return jnp.where(x > 0, x, self.negative_slope * x)
+
+    @property
+    def __name__(self) -> str:
+        return f"leaky_relu({self.negative_slope:g})"
+
+
+def leaky_relu(negative_slope: float) -> LeakyReLU:
+    """max(x, 0) + negative_slope min(x, 0), to hand to `standardized` or `normalized`.
 
     Arguments:
         negative_slope: any finite number; 0 is ReLU, 1 the identity, -1 the absolute value.
+
+    Raises:
+        ValueError: a slope that is not finite.
     """
     if not np.isfinite(negative_slope):
         raise ValueError(f"`negative_slope` must be finite; got {negative_slope}. Try 0.1.")
-    function = partial(_leaky_relu, negative_slope=float(negative_slope))
-    function.__name__ = f"leaky_relu({negative_slope:g})"
-    return function
-
-
-def _leaky_relu(x: Array, negative_slope: float) -> Array:
-    return jnp.where(x > 0, x, negative_slope * x)
+    return LeakyReLU(float(negative_slope))
 
 
 NAMED: dict[str, Callable[[Array], Array]] = {
-    "relu": partial(_leaky_relu, negative_slope=0.0),
+    "relu": LeakyReLU(0.0),
     "erf": erf,
     "tanh": jnp.tanh,
     "sin": jnp.sin,
@@ -244,11 +251,11 @@ def _base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
     derivative_moment = domain.mean(lambda z: slope(z) ** 2)
     _check_moments(name, hermite, moment, stein=domain.mean(slope))
     opposite = parity * moment if parity else domain.mean(lambda z: value(z) * value(-z))
-    if isinstance(function, partial) and function.func is _leaky_relu:
-        moment = derivative_moment = (1 + function.keywords["negative_slope"] ** 2) / 2
-        ends = _leaky_relu_ends(**function.keywords)
+    if isinstance(function, LeakyReLU):
+        moment = derivative_moment = (1 + function.negative_slope**2) / 2
+        ends = _leaky_relu_ends(function.negative_slope)
     elif _converges(hermite, derivative_moment):
-        ends = tuple(_end_from_series(hermite, derivative_moment, sign) for sign in (1, -1))
+        ends = _ends_from_series(hermite, derivative_moment)
     else:
         ends = _ends_from_quadrature(slope, domain, derivative_moment, parity)
 
@@ -268,9 +275,9 @@ def _activation(base: _Base, name: str, mean: float) -> Activation:
     return Activation(
         name=name,
         function=lambda x: (base.function(x) - mean) / deviation,
-        mean=(base.hermite[0] - mean) / deviation,
+        mean=float(base.hermite[0] - mean) / deviation,
         second_moment=1.0,
-        derivative_second_moment=base.derivative_second_moment / variance,
+        derivative_second_moment=float(base.derivative_second_moment / variance),
         centre=centre,
         plus=replace(base.plus, value=1.0),
         minus=replace(base.minus, value=opposite),
@@ -347,14 +354,20 @@ def _converges(hermite: np.ndarray, derivative_moment: float) -> bool:
     return len(hermite) ** 3 * last <= 1e-15 * derivative_moment
 
 
-def _end_from_series(hermite: np.ndarray, derivative_moment: float, sign: int) -> End:
-    """R near sign * 1 from sums over the tails of the Hermite series, which cancel nothing.
+def _ends_from_series(hermite: np.ndarray, derivative_moment: float) -> tuple[End, End]:
+    alternating = (-1.0) ** np.arange(len(hermite))
+    return (
+        _end_from_series(hermite**2, derivative_moment),
+        _end_from_series(hermite**2 * alternating, derivative_moment),
+    )
 
-    With c_k = sign^k a_k^2: sum c_k rho^k = sum c_k - gap sum t_j rho^j, where t_j is the sum
-    of the c_k with k > j; the same step once more gives the bend.
+
+def _end_from_series(series: np.ndarray, derivative_moment: float) -> End:
+    """R near 1 from sums over the tails of its power series, which cancel nothing.
+
+    sum c_k rho^k = sum c_k - gap sum t_j rho^j, where t_j is the sum of the c_k with k > j; the
+    same step once more gives the bend. With (-1)^k c_k it is the end at -1.
     """
-    order = np.arange(len(hermite))
-    series = hermite**2 * (-1.0) ** (order * (sign < 0))
     tails = _tail_sums(series)
     second_tails = _tail_sums(tails)
 

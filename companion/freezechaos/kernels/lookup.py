@@ -164,7 +164,8 @@ def _refined(
         inside = start + jnp.arange(_PAIRS) < count
         return start + _PAIRS, gap.at[jnp.where(inside, i, len(x)), j].set(exact, mode="drop")
 
-    return lax.while_loop(lambda state: state[0] < count, chunk, (0, gap))[1]
+    start = jnp.zeros((), left.dtype)
+    return lax.while_loop(lambda state: state[0] < count, chunk, (start, gap))[1]
 
 
 def pair_gap(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
