@@ -27,20 +27,21 @@ def activation(value: Any) -> Activation:
 
 def beta(value: Any, dtype: Any = None) -> Array:
     """Shares of the bias in [0, 1), as an array of the given floating type."""
-    array = jnp.asarray(value, dtype) if dtype else _floating("beta", value)
-    if not isinstance(array, jax.core.Tracer):
-        inside = np.asarray((array >= 0) & (array < 1))
+    numbers = _concrete(value)
+    if numbers is not None:
+        inside = (numbers >= 0) & (numbers < 1)
         if not inside.all():
-            worst = np.asarray(array)[~inside].flat[0]
             raise ValueError(
-                f"`beta` must lie in [0, 1); got {worst:g}. It is the share of the bias; try 0.1."
+                f"`beta` must lie in [0, 1); got {numbers[~inside].flat[0]:g}. "
+                "It is the share of the bias; try 0.1."
             )
-    return array
+    return jnp.asarray(value, dtype) if dtype else _floating("beta", value)
 
 
 def depth(value: Any) -> Any:
     """A number of affine maps, or an array of them: integers from 1 on."""
-    whole = np.asarray(value)
+    if (whole := _concrete(value)) is None:
+        return value
     if whole.dtype.kind not in "iu":
         raise TypeError(
             f"`depth` must be an integer, 1 or more; got {value!r}. "
@@ -56,9 +57,8 @@ def depth(value: Any) -> Any:
 
 def cosine(value: Any) -> Array:
     """Cosines in [-1, 1]; what passes 1 by rounding alone is clipped."""
-    array = _floating("cosine", value)
-    if not isinstance(array, jax.core.Tracer):
-        numbers = np.asarray(array)
+    array, numbers = _floating("cosine", value), _concrete(value)
+    if numbers is not None:
         inside = np.abs(numbers) <= 1 + _ROUNDING * float(jnp.finfo(array.dtype).eps)
         if not inside.all():
             raise ValueError(
@@ -70,14 +70,14 @@ def cosine(value: Any) -> Array:
 
 def rows(name: str, value: Any) -> Array:
     """Inputs [n, d], finite, none of them zero."""
-    array = _floating(name, value)
+    array, numbers = _floating(name, value), _concrete(value)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"`{name}` must have shape [n, d], one input a row; got {list(array.shape)}. "
             "Flatten images with x.reshape(len(x), -1)."
         )
-    if not isinstance(array, jax.core.Tracer):
-        largest = np.asarray(jnp.max(jnp.abs(array), axis=1))
+    if numbers is not None:
+        largest = np.maximum(numbers.max(axis=1), -numbers.min(axis=1))
         if not np.isfinite(largest).all():
             row = int(np.argmin(np.isfinite(largest)))
             raise ValueError(
@@ -89,6 +89,11 @@ def rows(name: str, value: Any) -> Array:
                 "A zero input has no direction and cannot be put on the sphere; drop it."
             )
     return array
+
+
+def _concrete(value: Any) -> np.ndarray | None:
+    """The numbers of a value that JAX is not tracing."""
+    return None if isinstance(value, jax.core.Tracer) else np.asarray(value)
 
 
 def _floating(name: str, value: Any) -> Array:

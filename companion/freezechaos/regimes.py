@@ -103,8 +103,8 @@ def decay_rate(activation: Activation, beta: float) -> float:
 
     - freeze: 1 - theta falls like L r^L, so the rate is r; like L r^(L/2) where sigma has a
       kink, so the rate is sqrt(r) [JGGH, freeze theorem];
-    - chaos: theta falls at the larger of R'(Sigma) / R'(1) at the fixed point Sigma and, unless
-      Sigma = 0, of 1 / r, at which the newest layer's share of the kernel falls;
+    - chaos: theta falls at the larger of q = R'(Sigma) / R'(1) at the fixed point Sigma and of
+      1 / r, at which the newest layer's share of the kernel falls; if Sigma = 0, like L q^L;
     - edge: 1, the approach is not exponential.
     """
     kind = regime(activation, beta)

@@ -18,7 +18,6 @@ digits with depth, so what is carried instead is
 Both sums are compensated (Kahan): over 1024 layers float32 keeps six digits.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -32,14 +31,15 @@ from ..activations import Activation
 
 
 def nngp(
-    activation: Activation, beta: float | Array, depth: int, cosine: Float[Array, "*shape"]
+    activation: Activation, beta: float | Array, depth: int | Array, cosine: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
     """Covariance Sigma^(L) of the network's outputs at initialization.
 
     Arguments:
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1); may be traced.
-        depth: number L of affine maps, 1 or more.
+        depth: number L of affine maps, 1 or more; may be traced, but then not differentiated
+            in reverse mode.
         cosine: x.y / (|x| |y|), in [-1, 1], float32 or float64.
 
     Raises:
@@ -52,14 +52,15 @@ def nngp(
 
 
 def ntk(
-    activation: Activation, beta: float | Array, depth: int, cosine: Float[Array, "*shape"]
+    activation: Activation, beta: float | Array, depth: int | Array, cosine: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
     """Scaled NTK theta^(L) = Theta(x, y) / Theta(x, x), 1 where x = y.
 
     Arguments:
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1); may be traced.
-        depth: number L of affine maps, 1 or more.
+        depth: number L of affine maps, 1 or more; may be traced, but then not differentiated
+            in reverse mode.
         cosine: x.y / (|x| |y|), in [-1, 1], float32 or float64.
 
     Raises:
@@ -81,7 +82,7 @@ def ntk(
 
 
 def ntk_gap(
-    activation: Activation, beta: float | Array, depth: int, cosine: Float[Array, "*shape"]
+    activation: Activation, beta: float | Array, depth: int | Array, cosine: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
     """1 - theta^(L), to full relative accuracy where it is small: in freeze it falls like r^L.
 
@@ -133,7 +134,7 @@ class _State(NamedTuple):
 
 
 def _checked(
-    activation: Activation, beta: float | Array, depth: int, cosine: Array
+    activation: Activation, beta: float | Array, depth: int | Array, cosine: Array
 ) -> tuple[Array, Array]:
     checks.activation(activation)
     checks.depth(depth)
@@ -141,20 +142,30 @@ def _checked(
     return checks.beta(beta, cosine.dtype), cosine
 
 
-@partial(jax.jit, static_argnames=("activation", "depth"))
 def from_gap(
-    activation: Activation, depth: int, beta: Array, cosine: Array, gap: Array
+    activation: Activation, depth: int | Array, beta: Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
     """Sigma, theta and 1 - theta after `depth` affine maps, from cosine and gap = 1 - |cosine|.
 
     The gap may be far below the rounding of the cosine. Arguments are not checked.
     """
-    state, _ = lax.scan(
-        lambda state, _: (_next_layer(activation, beta, state), None),
+    iterate = _iterate if isinstance(depth, jax.core.Tracer) else _iterate_compiled
+    return iterate(activation, depth, beta, cosine, gap)
+
+
+def _iterate(
+    activation: Activation, depth: int | Array, beta: Array, cosine: Array, gap: Array
+) -> tuple[Array, Array, Array]:
+    state = lax.fori_loop(
+        1,
+        depth,
+        lambda _, state: _next_layer(activation, beta, state),
         _first_layer(beta, cosine, gap),
-        length=depth - 1,
     )
     return _sigma(state.rho, state.gap), state.theta, state.theta_gap
+
+
+_iterate_compiled = jax.jit(_iterate, static_argnames=("activation", "depth"))
 
 
 def _first_layer(beta: Array, cosine: Array, gap: Array) -> _State:
