@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab test bench lint lock clean
+.PHONY: help setup book serve lab test bench cover lint lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -68,6 +68,10 @@ bench: $(STAMP) ## time the package
 	@mkdir -p _build
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=_build/benchmarks.json
 	@echo "bench: _build/benchmarks.json"
+
+cover: $(STAMP) ## draw the picture of the README again
+	@$(BIN)/python book/_ext/cover.py book/_static/freeze-and-chaos.svg
+	@echo "cover: book/_static/freeze-and-chaos.svg"
 
 lint: $(STAMP) ## check style and types
 	@echo "lint: ruff, mypy"
