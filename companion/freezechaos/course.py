@@ -78,7 +78,7 @@ class Quiz:
     def _repr_html_(self) -> str:
         page = sha256(repr(self).encode()).hexdigest()[:8]
         asked = (
-            _fieldset(number, q, group=f"quiz-{page}-{number}")
+            _fieldset(number if len(self.questions) > 1 else 0, q, group=f"quiz-{page}-{number}")
             for number, q in enumerate(self.questions, 1)
         )
         # Without the attribute JupyterLab takes the arrow keys to move between cells.
@@ -145,8 +145,9 @@ def _fieldset(number: int, question: Question, group: str) -> str:
         f"<strong>{_VERDICT[option == question.answer]}</strong> {_marked(why)}</p>"
         for option, why in question.options.items()
     )
+    count = f"<b>{number}.</b> " if number else ""  # a single question needs no number
     return (
-        f"<fieldset><legend><b>{number}.</b> {_marked(question.text)}</legend>{options}"
+        f"<fieldset><legend>{count}{_marked(question.text)}</legend>{options}"
         f'<div aria-live="polite">{answers}</div></fieldset>\n'
     )
 

@@ -177,8 +177,12 @@ def phase_diagram(
     def compute(beta: Array, activation: str) -> dict[str, Array]:
         sigma = _named(activation)
         cosine = jnp.array([0.9, 0.0])
-        theta = jax.vmap(lambda depth: kernels.ntk(sigma, beta, depth, cosine), out_axes=-1)
-        return {"r": regimes.characteristic_value(sigma, beta), "theta": theta(depths)}
+
+        def theta(depth: Array) -> Array:
+            return kernels.ntk(sigma, beta, depth, cosine)
+
+        over_depth: Array = jax.vmap(theta, out_axes=-1)(depths)
+        return {"r": regimes.characteristic_value(sigma, beta), "theta": over_depth}
 
     critical = [regimes.critical_beta(_named(name)) for name in activations]
     return Explorer(
@@ -201,7 +205,7 @@ def phase_diagram(
             Curves(
                 x=np.arange(8),
                 y="theta",
-                x_label="depth, doublings",
+                x_label="log₂ of the depth L",
                 y_label="scaled NTK ϑ",
                 series=("cosine 0.9", "cosine 0"),
                 colors=("green", "violet"),
