@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
 from jaxtyping import Array, Float
-from numpy.polynomial import Chebyshev, Polynomial, chebyshev
+from numpy.polynomial import chebyshev
 
 from . import expectations
 
@@ -48,15 +48,10 @@ class End:
         if not self.coefficients.any():
             return jnp.zeros_like(gap), jnp.zeros_like(gap)
         x = gap if self.power == 1 else _safe_sqrt(gap)
-        series = self._power_series(x.dtype)
-        derivative = series * (1 + self.power * (1 + np.arange(len(series))))
-        return x * _horner(series, x), x * _horner(derivative, x)
-
-    def _power_series(self, dtype: np.dtype) -> np.ndarray:
-        """X in powers of x, as long as the dtype can tell; near x = 0 it loses no digit."""
-        short = _chopped(self.coefficients, float(jnp.finfo(dtype).eps) / 8)
-        series = Chebyshev(short, domain=[0, 2**-self.power])
-        return series.convert(kind=Polynomial, domain=[0, 1], window=[0, 1]).coef
+        series = _chopped(self.coefficients, float(jnp.finfo(x.dtype).eps) / 8)
+        place = 2 ** (1 + self.power) * x - 1
+        derivative = _derivative_series(series, self.power)
+        return x * _clenshaw(series, place), x * _clenshaw(derivative, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +102,13 @@ class Activation:
 
     def dual_gap(self, gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """R(1) - R(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
-        near, _ = self.plus.bend(jnp.clip(gap, 0, 0.5))
+        near, _ = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
         small = self.derivative_second_moment * gap * (1 - near)
         return jnp.where(gap <= 0.5, small, self.second_moment - self.dual(1 - gap))
 
     def derivative_dual_gap(self, gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """R'(1) - R'(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
-        _, near = self.plus.bend(jnp.clip(gap, 0, 0.5))
+        _, near = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
         moment = self.derivative_second_moment
         far = moment - self.derivative_dual(1 - gap)
         return jnp.where(gap <= 0.5, moment * near, far)
@@ -131,13 +126,14 @@ class Activation:
         rho = jnp.asarray(correlation)
         rho = rho.astype(jnp.promote_types(rho.dtype, jnp.float32))
         moment = self.derivative_second_moment
-        gap = jnp.clip(1 - jnp.abs(rho), 0, 0.5)
+        gap = 1 - jnp.abs(rho)
+        gap = jnp.where((gap >= 0) & (gap <= 0.5), gap, 0)  # clip would halve slopes at its ends
         ends = []
         for end, sign in ((self.plus, -1), (self.minus, 1)):
             bend, derivative_bend = end.bend(gap)
             value = end.value * self.second_moment + moment * gap * (end.slope + bend)
             ends.append((value, sign * moment * (end.slope + derivative_bend)))
-        series, derivative_series = self.centre_series(jnp.clip(rho, -0.5, 0.5))
+        series, derivative_series = self.centre_series(jnp.where(jnp.abs(rho) <= 0.5, rho, 0))
         a0, a1 = float(self.centre[0]), float(self.centre[1])
         middle = (a0 + a1 * rho + series, a1 + derivative_series)
         value, slope = (
@@ -242,8 +238,14 @@ def _base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
     name, function = _resolve(name_or_callable)
     value, slope, curvature = expectations.in_float64(function)
     _check_elementwise(name, function)
+    _check_growth(name, value)
     parity = _parity(value)
-    domain = expectations.panels(slope, curvature)
+    try:
+        domain = expectations.panels(slope, curvature)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must be piecewise smooth on [-13, 13]; {error}. Try a smoother function."
+        ) from error
     hermite = expectations.hermite_coefficients(value, domain, _SERIES_LENGTH)
     if parity:
         hermite[(1 if parity > 0 else 0) :: 2] = 0
@@ -304,26 +306,34 @@ def _resolve(name_or_callable: str | Callable[[Array], Array]) -> tuple[str, Cal
 def _check_elementwise(name: str, function: Callable[[Array], Array]) -> None:
     sample = jnp.linspace(-3.0, 3.0, 12).reshape(3, 4)
     try:
-        whole = function(sample)
-        parts = jnp.stack([function(row) for row in sample])
+        values = function(sample)
+        backwards = function(sample.ravel()[::-1])[::-1].reshape(sample.shape)
     except Exception as error:
         raise ValueError(
             f"`{name}` must act elementwise on a JAX array; it failed with: {error}. "
             "Write it with jax.numpy, jnp.where instead of if."
         ) from error
-    if jnp.shape(whole) != sample.shape or not jnp.allclose(whole, parts, atol=1e-5):
+    if jnp.shape(values) != sample.shape or not jnp.allclose(
+        values, backwards, atol=1e-5, equal_nan=True
+    ):
         raise ValueError(
             f"`{name}` must act elementwise: an array of shape {sample.shape} gave shape "
-            f"{jnp.shape(whole)}, or its rows depend on each other. Write it with jax.numpy."
+            f"{jnp.shape(values)}, or one entry depends on another. Write it with jax.numpy."
+        )
+
+
+def _check_growth(name: str, value: expectations.Function) -> None:
+    z = np.linspace(-expectations.RADIUS, expectations.RADIUS, 2601)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mass = value(z) ** 2 * np.exp(-z * z / 2)
+    if not np.isfinite(mass).all() or max(mass[0], mass[-1]) > 1e-8 * np.max(mass):
+        raise ValueError(
+            f"`{name}` must be finite and grow slower than exp(x^2 / 4), so that E[sigma(Z)^2] "
+            f"exists; at -13, 0 and 13 it is {value(z[[0, 1300, -1]])}. Try jnp.tanh."
         )
 
 
 def _check_moments(name: str, hermite: np.ndarray, moment: float, stein: float) -> None:
-    if not np.isfinite(moment):
-        raise ValueError(
-            f"`{name}` must be finite on [-13, 13]; E[sigma(Z)^2] is {moment}. "
-            "Use a function that grows slower than exp(x^2 / 4)."
-        )
     if moment - hermite[0] ** 2 <= 1e-12 * max(moment, 1e-300):
         raise ValueError(
             f"`{name}` must not be constant: its variance under a unit Gaussian is 0, and a "
@@ -459,12 +469,12 @@ def _integrated(derivative_bend: np.ndarray, power: float) -> np.ndarray:
     return np.linalg.solve(matrix, derivative_bend)
 
 
-def _horner(coefficients: np.ndarray, x: Array) -> Array:
-    """sum_k coefficients[k] x^k."""
-    value = jnp.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        value = value * x + float(coefficient)
-    return value
+def _clenshaw(coefficients: np.ndarray, t: Array) -> Array:
+    """The Chebyshev series at t in [-1, 1]."""
+    current = following = jnp.zeros_like(t)
+    for coefficient in coefficients[:0:-1]:
+        current, following = 2 * t * current - following + float(coefficient), current
+    return t * current - following + float(coefficients[0])
 
 
 def _safe_sqrt(x: Array) -> Array:

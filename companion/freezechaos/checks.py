@@ -39,7 +39,20 @@ def beta(value: Any, dtype: Any = None) -> Array:
 
 
 def depth(value: Any) -> Any:
-    """A number of affine maps, or an array of them: integers from 1 on."""
+    """One number of affine maps, 1 or more; a Python integer unless it is traced."""
+    value = depths(value)
+    if isinstance(value, jax.core.Tracer):
+        return value
+    if value.ndim:
+        raise TypeError(
+            f"`depth` must be one integer; got an array of shape {list(value.shape)}. "
+            "Map over depths with jax.vmap(lambda depth: ...)."
+        )
+    return int(value)
+
+
+def depths(value: Any) -> Any:
+    """Numbers of affine maps: integers from 1 on."""
     if (whole := _concrete(value)) is None:
         return value
     if whole.dtype.kind not in "iu":
@@ -52,7 +65,7 @@ def depth(value: Any) -> Any:
             f"`depth` must be 1 or more; got {whole.min()}. "
             "It counts the affine maps: a network with one hidden layer has depth 2."
         )
-    return value
+    return whole
 
 
 def cosine(value: Any) -> Array:
@@ -65,7 +78,8 @@ def cosine(value: Any) -> Array:
                 f"`cosine` must lie in [-1, 1]; got {numbers[~inside].flat[0]:g}. "
                 "It is x.y / (|x| |y|): divide the inputs by their norms first."
             )
-    return jnp.clip(array, -1, 1)
+    array = jnp.where(array > 1, 1, array)  # clip would halve the slope at 1
+    return jnp.where(array < -1, -1, array)
 
 
 def rows(name: str, value: Any) -> Array:

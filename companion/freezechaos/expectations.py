@@ -123,7 +123,7 @@ def _split(functions: tuple[Function, ...], borders: np.ndarray) -> tuple[np.nda
         halves = [np.stack([left, inside], axis=1), np.stack([inside, right], axis=1)]
         pending = np.concatenate([half[~narrow] for half in halves])
         if sum(map(len, found)) > 20_000:
-            raise ValueError("the function is not piecewise smooth")
+            raise ValueError("20,000 panels were not enough to follow it")
     return _merged(np.concatenate(found)), _merged(_rounded(np.concatenate(kinks)))
 
 

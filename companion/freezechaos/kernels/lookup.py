@@ -38,6 +38,14 @@ class Table(NamedTuple):
     close: Float[Array, ""]
 
 
+class _Rows(NamedTuple):
+    """Inputs [n, d], their norms [n, 1], and the inputs divided by them."""
+
+    x: Array
+    norm: Array
+    unit: Array
+
+
 def gram(
     activation: Activation,
     beta: float,
@@ -68,7 +76,8 @@ def gram(
     Source: [JGGH]; on Linux, set transparent huge pages to "always" for large matrices.
     """
     checks.activation(activation)
-    checks.depth(depth)
+    checks.beta(beta)
+    depth = checks.depth(depth)
     rows = checks.rows("x1", x1).astype(jnp.float32)
     columns = None if x2 is None else checks.rows("x2", x2).astype(jnp.float32)
     if columns is not None and columns.shape[1] != rows.shape[1]:
@@ -76,7 +85,7 @@ def gram(
             f"`x1` and `x2` must be equally wide; got {rows.shape[1]} and {columns.shape[1]} "
             "columns. Prepare both alike."
         )
-    table = tabulate(activation, float(checks.beta(beta)), depth)
+    table = _table(activation, beta, depth)
     if sharding is not None:
         return _sharded(table, rows, rows if columns is None else columns, sharding)
     if columns is None:
@@ -84,23 +93,33 @@ def gram(
     return _rectangular(table, rows, columns)
 
 
+def _table(activation: Activation, beta: float | Array, depth: int) -> Table:
+    if isinstance(beta, jax.core.Tracer):
+        return tabulate(activation, beta, depth)
+    return _kept_table(activation, float(beta), depth)
+
+
 @lru_cache(maxsize=64)
-def tabulate(activation: Activation, beta: float, depth: int) -> Table:
+def _kept_table(activation: Activation, beta: float, depth: int) -> Table:
+    with jax.ensure_compile_time_eval():  # also inside somebody's jit: a kept table is numbers
+        return tabulate(activation, beta, depth)
+
+
+def tabulate(activation: Activation, beta: float | Array, depth: int) -> Table:
     """The scaled NTK as cubics in the gap, for both signs of the cosine."""
     octaves = 2.0 ** np.arange(-_OCTAVES, 0)
     within = 1 + np.arange(2**_CELL_BITS) / 2**_CELL_BITS
-    gaps = np.append(np.outer(octaves, within), 1.0)
-    signs = np.array([[1.0], [-1.0]])
-    both = [np.append(0.0, gaps) * np.ones_like(signs), signs * np.ones(len(gaps) + 1)]
+    gaps = np.append(np.outer(octaves, within), 1.0).astype(np.float32)
+    signs = np.array([[1], [-1]], np.float32)
+    nodes = np.append(np.float32(0), gaps) * np.ones_like(signs)
     value, slope = _nodes(
-        activation, depth, *(jnp.asarray(array, jnp.float32) for array in (beta, *both))
+        activation, depth, jnp.asarray(beta, jnp.float32), nodes, signs * np.ones_like(nodes)
     )
-    width = jnp.asarray(np.diff(gaps), jnp.float32)
-    cubics = [_cubics(v, s, width) for v, s in zip(value, slope, strict=True)]
+    cubics = [_cubics(v, s, jnp.diff(gaps)) for v, s in zip(value, slope, strict=True)]
     # an error of the cosine times the slope: where that shows, the cosine will not do
-    steep = np.any(np.abs(slope) * _COSINE_ERROR > _TOLERANCE, axis=0)[1:]
-    close = np.max(gaps[steep], initial=0) + 4 * _COSINE_ERROR
-    return Table(jnp.concatenate(cubics, axis=1), jnp.float32(close))
+    steep = jnp.any(jnp.abs(slope) * _COSINE_ERROR > _TOLERANCE, axis=0)[1:]
+    close = jnp.max(jnp.where(steep, gaps, 0)) + 4 * _COSINE_ERROR
+    return Table(jnp.concatenate(cubics, axis=1), close)
 
 
 @partial(jax.jit, static_argnames=("activation", "depth"))
@@ -119,7 +138,7 @@ def _cubics(value: Array, slope: Array, width: Array) -> Array:
     """Hermite cubics [4, cells] in the place 0 .. 1 within a cell; the first is the value at 0."""
     rise, start, end = jnp.diff(value[1:]), width * slope[1:-1], width * slope[2:]
     cubics = jnp.stack([value[1:-1], start, 3 * rise - 2 * start - end, start + end - 2 * rise])
-    at_zero = jnp.zeros((4, 1)).at[0].set(value[0])
+    at_zero = jnp.zeros((4, 1), value.dtype).at[0].set(value[0])
     return jnp.concatenate([at_zero, cubics], axis=1)
 
 
@@ -135,22 +154,7 @@ def _look_up(table: Table, cosine: Array, gap: Array) -> Array:
     return ((d * place + c) * place + b) * place + a
 
 
-def _tile(table: Table, x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
-    """The kernel between two blocks of rows."""
-    cosine = jnp.matmul(x / x_norm, (y / y_norm).T, precision=lax.Precision.HIGHEST)
-    gap = jnp.maximum(1 - jnp.abs(cosine), 0)
-    is_close = gap < table.close
-    gap = lax.cond(
-        jnp.any(is_close),
-        lambda: _refined(gap, cosine, is_close, x, y, x_norm, y_norm),
-        lambda: gap,
-    )
-    return _look_up(table, cosine, gap)
-
-
-def _refined(
-    gap: Array, cosine: Array, is_close: Array, x: Array, y: Array, x_norm: Array, y_norm: Array
-) -> Array:
+def _refined(gap: Array, cosine: Array, is_close: Array, rows: _Rows, columns: _Rows) -> Array:
     """The gaps of close pairs from the difference of the two rows, which keeps its digits."""
     count = jnp.sum(is_close)
     left, right = jnp.nonzero(is_close, size=is_close.size, fill_value=0)
@@ -159,10 +163,10 @@ def _refined(
     def chunk(state: tuple[Array, Array]) -> tuple[Array, Array]:
         start, gap = state
         i, j = (lax.dynamic_slice(index, (start,), (_PAIRS,)) for index in (left, right))
-        sign = jnp.sign(cosine[i, j])[:, None]
-        exact = pair_gap(x[i], sign * y[j], x_norm[i], y_norm[j])
+        sign = jnp.where(cosine[i, j] < 0, -1, 1)[:, None].astype(gap.dtype)
+        exact = pair_gap(rows.x[i], sign * columns.x[j], rows.norm[i], columns.norm[j])
         inside = start + jnp.arange(_PAIRS) < count
-        return start + _PAIRS, gap.at[jnp.where(inside, i, len(x)), j].set(exact, mode="drop")
+        return start + _PAIRS, gap.at[jnp.where(inside, i, len(gap)), j].set(exact, mode="drop")
 
     start = jnp.zeros((), left.dtype)
     return lax.while_loop(lambda state: state[0] < count, chunk, (start, gap))[1]
@@ -190,7 +194,8 @@ def _rectangular(table: Table, x: Array, y: Array) -> Array:
 
     def fill(step: Array, result: Array) -> Array:
         i, j = jnp.asarray(pairs)[step]
-        return lax.dynamic_update_slice(result, _tile_at(table, *tiles, i, j), (i, j))
+        tile = _tile(table, tiles[0].at(i), tiles[1].at(j), jnp.zeros((), bool))
+        return lax.dynamic_update_slice(result, tile, (i, j))
 
     return lax.fori_loop(0, len(pairs), fill, jnp.empty((len(x), len(y)), jnp.float32))
 
@@ -200,12 +205,13 @@ def _symmetric(table: Table, x: Array) -> Array:
     """The tiles on and above the diagonal, and their mirror images."""
     tiles = _Tiles(x)
     pairs = [(i, j) for i in tiles.starts for j in tiles.starts if i <= j]
+    index = jnp.arange(tiles.size)
 
     def fill(step: Array, result: Array) -> Array:
         i, j = jnp.asarray(pairs)[step]
-        tile = _tile_at(table, tiles, tiles, i, j)
-        upper = jnp.arange(tiles.size)[:, None] <= jnp.arange(tiles.size)
-        tile = jnp.where((i == j) & ~upper, tile.T, tile)
+        tile = _tile(table, tiles.at(i), tiles.at(j), index[:, None] + i == index[None, :] + j)
+        is_lower = index[:, None] > index[None, :]
+        tile = jnp.where((i == j) & is_lower, tile.T, tile)
         result = lax.dynamic_update_slice(result, tile, (i, j))
         return lax.dynamic_update_slice(result, tile.T, (j, i))
 
@@ -229,19 +235,26 @@ class _Tiles:
     """Rows cut into equal tiles; the last one reaches back where they do not come out even."""
 
     def __init__(self, x: Array):
-        self.x = x
-        self.norm = jnp.linalg.norm(x, axis=1, keepdims=True)
+        largest = jnp.max(jnp.abs(x), axis=1, keepdims=True)
+        x = x * jnp.exp2(-jnp.floor(jnp.log2(largest)))  # costs no digit, and norms stay finite
+        norm = jnp.linalg.norm(x, axis=1, keepdims=True)
+        self.rows = _Rows(x, norm, x / norm)
         self.size = min(_TILE, len(x))
         count = -(-len(x) // self.size)
         self.starts = [min(k * self.size, len(x) - self.size) for k in range(count)]
 
-    def at(self, start: Array) -> tuple[Array, Array]:
-        return (
-            lax.dynamic_slice_in_dim(self.x, start, self.size),
-            lax.dynamic_slice_in_dim(self.norm, start, self.size),
-        )
+    def at(self, start: Array) -> _Rows:
+        return _Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows))
 
 
-def _tile_at(table: Table, rows: _Tiles, columns: _Tiles, i: Array, j: Array) -> Array:
-    (x, x_norm), (y, y_norm) = rows.at(i), columns.at(j)
-    return _tile(table, x, y, x_norm, y_norm)
+def _tile(table: Table, rows: _Rows, columns: _Rows, is_same: Array) -> Array:
+    """The kernel between two blocks of rows; `is_same` marks a row meeting itself."""
+    cosine = jnp.matmul(rows.unit, columns.unit.T, precision=lax.Precision.HIGHEST)
+    gap = jnp.where(is_same, 0, jnp.maximum(1 - jnp.abs(cosine), 0))
+    is_close = (gap < table.close) & ~is_same
+    gap = lax.cond(
+        jnp.any(is_close),
+        lambda: _refined(gap, cosine, is_close, rows, columns),
+        lambda: gap,
+    )
+    return _look_up(table, cosine, gap)

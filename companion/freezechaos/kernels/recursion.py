@@ -47,7 +47,7 @@ def nngp(
 
     Source: [JGGH, NTK recursion].
     """
-    beta, cosine = _checked(activation, beta, depth, cosine)
+    depth, beta, cosine = _checked(activation, beta, depth, cosine)
     return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[0]
 
 
@@ -77,7 +77,7 @@ def ntk(
     >>> [round(float(value), 4) for value in theta]
     [0.2534, 1.0]
     """
-    beta, cosine = _checked(activation, beta, depth, cosine)
+    depth, beta, cosine = _checked(activation, beta, depth, cosine)
     return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[1]
 
 
@@ -88,7 +88,7 @@ def ntk_gap(
 
     Arguments and errors as for `ntk`.
     """
-    beta, cosine = _checked(activation, beta, depth, cosine)
+    depth, beta, cosine = _checked(activation, beta, depth, cosine)
     return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[2]
 
 
@@ -104,17 +104,17 @@ def log_ntk_diagonal(
 
     Source: [JGGH]; on the diagonal Sigma = 1 in every layer.
     """
+    checks.activation(activation)
     beta = checks.beta(beta)
-    depth = checks.depth(depth)
     excess, _ = _characteristic(activation, beta)
-    half_log = jnp.log1p(excess) / 2
-    length = jnp.asarray(depth, half_log.dtype)
-    return (
-        jnp.log(length)
-        + (length - 1) * half_log
-        + _log_sinhc(length * half_log)
-        - _log_sinhc(half_log)
-    )
+    log_r = jnp.log1p(excess)
+    length = jnp.asarray(checks.depths(depth), log_r.dtype)
+    size = jnp.abs(log_r)
+    small = length * size < 1e-4
+    safe = jnp.where(small, 1, size)
+    ratio = jnp.log(jnp.expm1(-length * safe) / jnp.expm1(-safe))
+    series = jnp.log(length) - (length - 1) * size / 2 + (length**2 - 1) * size**2 / 24
+    return jnp.where(small, series, ratio) + (length - 1) * jnp.where(log_r > 0, log_r, 0)
 
 
 class _State(NamedTuple):
@@ -135,11 +135,10 @@ class _State(NamedTuple):
 
 def _checked(
     activation: Activation, beta: float | Array, depth: int | Array, cosine: Array
-) -> tuple[Array, Array]:
+) -> tuple[int | Array, Array, Array]:
     checks.activation(activation)
-    checks.depth(depth)
     cosine = checks.cosine(cosine)
-    return checks.beta(beta, cosine.dtype), cosine
+    return checks.depth(depth), checks.beta(beta, cosine.dtype), cosine
 
 
 def from_gap(
@@ -255,7 +254,7 @@ _Step = tuple[Array, Array, Array]  # an increment, R' / R'(1) and 1 - R' / R'(1
 def _from_plus(activation: Activation, beta: Array, gap: Array) -> _Step:
     """Near 1: what one layer adds to the gap 1 - Sigma."""
     excess, r = _characteristic(activation, beta)
-    gap = jnp.clip(gap, 0, 0.5)
+    gap = jnp.where(gap <= 0.5, gap, 0)  # other places' values are not looked at
     bend, loss = activation.plus.bend(gap)
     return gap * (excess - r * bend), 1 - loss, loss
 
@@ -266,7 +265,7 @@ def _from_minus(
     """Near -1: what one layer adds to the gap 1 + Sigma; and the next Sigma and 1 - Sigma."""
     excess, r = _characteristic(activation, beta)
     scale, end = (1 - beta) * (1 + beta), activation.minus
-    gap = jnp.clip(gap, 0, 0.5)
+    gap = jnp.where(gap <= 0.5, gap, 0)
     bend, derivative_bend = end.bend(gap)
     growth = excess + r * ((end.slope - 1) + bend)
     increment = (2 * beta**2 + scale * (1 + end.value)) + gap * growth
@@ -278,7 +277,7 @@ def _from_minus(
 def _from_centre(activation: Activation, beta: Array, rho: Array) -> _Step:
     """In between: what one layer adds to Sigma."""
     scale, moment = (1 - beta) * (1 + beta), activation.derivative_second_moment
-    rho = jnp.clip(rho, -0.5, 0.5)
+    rho = jnp.where(jnp.abs(rho) <= 0.5, rho, 0)
     constant, linear = (float(c) for c in activation.centre[:2])
     series, derivative_series = activation.centre_series(rho)
     shrink = (1 - linear) + beta**2 * linear
@@ -292,12 +291,3 @@ def _compensated_sum(value: Array, increment: Array, carry: Array) -> tuple[Arra
     addend = increment + carry
     total = value + addend
     return total, addend - (total - value)
-
-
-def _log_sinhc(y: Array) -> Array:
-    """log(sinh(y) / y), smooth through 0 and free of overflow."""
-    small = jnp.abs(y) < 0.3
-    square = jnp.where(small, y, 0) ** 2
-    series = square * (1 / 6 - square * (1 / 180 - square * (1 / 2835 - square / 37800)))
-    size = jnp.where(small, 1, jnp.abs(y))
-    return jnp.where(small, series, size + jnp.log1p(-jnp.exp(-2 * size)) - jnp.log(2 * size))
