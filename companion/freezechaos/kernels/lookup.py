@@ -22,7 +22,7 @@ from . import recursion
 
 _CELL_BITS = 6  # 2^6 cells an octave
 _OCTAVES = 80  # down to a gap of 2^-80; below, the value at 0
-_TILE = 512  # rows and columns worked on at once, so that a tile stays in the cache
+_TILE = 256  # rows and columns worked on at once, so that a tile stays in the cache
 _PAIRS = 1024  # close pairs looked at once
 _COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows
 _TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
@@ -210,6 +210,7 @@ def _symmetric(table: Table, x: Array) -> Array:
     def fill(step: Array, result: Array) -> Array:
         i, j = jnp.asarray(pairs)[step]
         tile = _tile(table, tiles.at(i), tiles.at(j), index[:, None] + i == index[None, :] + j)
+        tile = lax.optimization_barrier(tile)  # or its mirror image is worked out once more
         is_lower = index[:, None] > index[None, :]
         tile = jnp.where((i == j) & is_lower, tile.T, tile)
         result = lax.dynamic_update_slice(result, tile, (i, j))
