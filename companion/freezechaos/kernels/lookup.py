@@ -113,7 +113,7 @@ def tabulate(activation: Activation, beta: float | Array, depth: int) -> Table:
     signs = np.array([[1], [-1]], np.float32)
     nodes = np.append(np.float32(0), gaps) * np.ones_like(signs)
     value, slope = _nodes(
-        activation, depth, jnp.asarray(beta, jnp.float32), nodes, signs * np.ones_like(nodes)
+        activation, jnp.asarray(beta, jnp.float32), depth, nodes, signs * np.ones_like(nodes)
     )
     cubics = [_cubics(v, s, jnp.diff(gaps)) for v, s in zip(value, slope, strict=True)]
     # an error of the cosine times the slope: where that shows, the cosine will not do
@@ -122,14 +122,14 @@ def tabulate(activation: Activation, beta: float | Array, depth: int) -> Table:
     return Table(jnp.concatenate(cubics, axis=1), close)
 
 
-@partial(jax.jit, static_argnames=("activation", "depth"))
+@partial(jax.jit, static_argnames=("activation",))
 def _nodes(
-    activation: Activation, depth: int, beta: Array, gaps: Array, signs: Array
+    activation: Activation, beta: Array, depth: Array, gaps: Array, signs: Array
 ) -> tuple[Array, Array]:
     """theta and its slope in the gap."""
 
     def theta(gap: Array) -> Array:
-        return recursion.from_gap(activation, depth, beta, signs * (1 - gap), gap)[1]
+        return recursion.from_gap(activation, beta, depth, signs * (1 - gap), gap)[1]
 
     return jax.jvp(theta, (gaps,), (jnp.ones_like(gaps),))
 

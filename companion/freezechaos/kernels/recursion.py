@@ -48,7 +48,7 @@ def nngp(
     Source: [JGGH, NTK recursion].
     """
     depth, beta, cosine = _checked(activation, beta, depth, cosine)
-    return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[0]
+    return from_gap(activation, beta, depth, cosine, 1 - jnp.abs(cosine))[0]
 
 
 def ntk(
@@ -78,7 +78,7 @@ def ntk(
     [0.2534, 1.0]
     """
     depth, beta, cosine = _checked(activation, beta, depth, cosine)
-    return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[1]
+    return from_gap(activation, beta, depth, cosine, 1 - jnp.abs(cosine))[1]
 
 
 def ntk_gap(
@@ -89,7 +89,7 @@ def ntk_gap(
     Arguments and errors as for `ntk`.
     """
     depth, beta, cosine = _checked(activation, beta, depth, cosine)
-    return from_gap(activation, depth, beta, cosine, 1 - jnp.abs(cosine))[2]
+    return from_gap(activation, beta, depth, cosine, 1 - jnp.abs(cosine))[2]
 
 
 def log_ntk_diagonal(
@@ -142,18 +142,21 @@ def _checked(
 
 
 def from_gap(
-    activation: Activation, depth: int | Array, beta: Array, cosine: Array, gap: Array
+    activation: Activation, beta: Array, depth: int | Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
     """Sigma, theta and 1 - theta after `depth` affine maps, from cosine and gap = 1 - |cosine|.
 
     The gap may be far below the rounding of the cosine. Arguments are not checked.
     """
-    iterate = _iterate if isinstance(depth, jax.core.Tracer) else _iterate_compiled
-    return iterate(activation, depth, beta, cosine, gap)
+    if isinstance(depth, jax.core.Tracer):
+        return _iterate(activation, beta, depth, cosine, gap)
+    if any(isinstance(argument, jax.core.Tracer) for argument in (beta, cosine, gap)):
+        return _differentiable(activation, beta, depth, cosine, gap)
+    return _any_depth(activation, beta, depth, cosine, gap)
 
 
 def _iterate(
-    activation: Activation, depth: int | Array, beta: Array, cosine: Array, gap: Array
+    activation: Activation, beta: Array, depth: int | Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
     state = lax.fori_loop(
         1,
@@ -164,7 +167,8 @@ def _iterate(
     return _sigma(state.rho, state.gap), state.theta, state.theta_gap
 
 
-_iterate_compiled = jax.jit(_iterate, static_argnames=("activation", "depth"))
+_differentiable = jax.jit(_iterate, static_argnames=("activation", "depth"))  # a scan
+_any_depth = jax.jit(_iterate, static_argnames=("activation",))  # compiled once for all depths
 
 
 def _first_layer(beta: Array, cosine: Array, gap: Array) -> _State:
