@@ -70,6 +70,11 @@ def test_quiz_needs_a_question() -> None:
         quiz()
 
 
+def test_a_list_of_questions_is_refused_with_a_way_out(edge: Question) -> None:
+    with pytest.raises(TypeError, match=r"got a list. .* quiz\(\*questions\)"):
+        quiz([edge])  # type: ignore[arg-type]
+
+
 def test_text_asks_first_and_answers_after(three: Quiz) -> None:
     questions, answers = repr(three).split("\n\nAnswers\n\n")
     assert "   b) to a constant" in questions
@@ -154,11 +159,17 @@ def test_answer_is_never_told() -> None:
     assert "0.123" not in str(failure.value)
 
 
-def test_tolerance_is_relative_and_absolute() -> None:
+def test_tolerance_is_relative_to_the_largest_number() -> None:
     check(0.01, 0.0, tolerance=0.01)
     check(1010.0, 1000.0, tolerance=0.01)
     with pytest.raises(NotYet):
         check(1011.0, 1000.0, tolerance=0.01)
+    check([1e-5, 1.0], [0.0, 1.0])
+    check(np.sin, jnp.sin, at=[0.5, float(np.pi)])
+    for value, expected in ((1e-6, 2e-6), ([1e-3, 1.0], [0.0, 1.0]), (1.0, np.inf), (0.0, 1e-30)):
+        with pytest.raises(NotYet):
+            check(value, expected)
+    check(np.inf, np.inf)
     with pytest.raises(ValueError, match="`tolerance` must be 0 or more; got -1"):
         check(1.0, 1.0, tolerance=-1)
 

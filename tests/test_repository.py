@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import jax.numpy as jnp
 import pytest
 import yaml
 
@@ -144,10 +143,12 @@ def test_files_exist(document: str) -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_readme_code_runs() -> None:
+def test_readme_code_runs_as_typed(capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text()
     code = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
     assert code
-    names = {"x": jnp.eye(3)}
-    exec(code[1], names)
-    assert names["kernels"].gram(names["relu"], 0.1, 64, names["x"]).shape == (3, 3)
+    exec(code[1], {})
+    regime, theta, *matrix = capsys.readouterr().out.splitlines()
+    assert regime == "freeze"
+    assert len(theta.strip("[]").split()) == 5
+    assert len(matrix) == 3

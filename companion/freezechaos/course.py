@@ -97,6 +97,7 @@ def quiz(*questions: Question) -> Quiz:
 
     Raises:
         ValueError: no question.
+        TypeError: something that is no `Question`, a list of them for instance.
 
     >>> quiz(Question("Is r = 0.9 freeze?", {"yes": "r < 1.", "no": "r < 1."}, answer="yes"))
     1. Is r = 0.9 freeze?
@@ -110,6 +111,12 @@ def quiz(*questions: Question) -> Quiz:
     """
     if not questions:
         raise ValueError("`questions` must be one or more; got none. Try quiz(Question(...)).")
+    for given in questions:
+        if not isinstance(given, Question):
+            raise TypeError(
+                f"`questions` must each be a Question; got a {type(given).__name__}. "
+                "Take a list apart with a star: quiz(*questions)."
+            )
     return Quiz(questions)
 
 
@@ -188,13 +195,14 @@ def check(
 ) -> None:
     """Print one line if `value` is right; raise `NotYet`, which never tells the answer, if not.
 
-    Numbers are right where |value - expected| <= tolerance (1 + |expected|); anything else,
-    a `Regime` for instance, where it is equal, and a string also in capitals.
+    Numbers are right where |value - expected| <= tolerance max |expected|, with the maximum
+    over all numbers of the answer (where all are 0: <= tolerance); anything else, a `Regime`
+    for instance, is right where it is equal, and a string also in capitals.
 
     Arguments:
         value: what the student has: a number, an array, a string, a function.
         expected: the right one, of the same kind.
-        tolerance: relative and absolute, 0 or more.
+        tolerance: relative to the largest number of the answer, 0 or more.
         hint: what to think of, shown where the answer is not right.
         at: inputs at which two functions are compared; a tuple is several arguments.
 
@@ -215,14 +223,21 @@ def check(
     if callable(expected):
         found = _function_problem(value, expected, tolerance, at)
     else:
-        found = _problem(value, expected, tolerance)
+        found = _problem(value, expected, tolerance * _size([expected]))
     if found:
         raise NotYet(f"{found}. Hint: {hint}" if hint else f"{found}.")
     print("Right.")
 
 
-def _problem(value: Any, expected: Any, tolerance: float) -> str | None:
-    """Say what is wrong with a value, or return None."""
+def _size(answers: Sequence[Any]) -> float:
+    """Return the largest finite |number| of the answers, or 1 where there is none but 0."""
+    arrays = [np.abs(answer).ravel() for answer in answers if _kind(answer) == _NUMBERS]
+    numbers = np.concatenate([np.zeros(0), *arrays])
+    return float(np.max(numbers, where=np.isfinite(numbers), initial=0.0)) or 1.0
+
+
+def _problem(value: Any, expected: Any, error: float) -> str | None:
+    """Say what is wrong with a value whose numbers may be off by `error`, or return None."""
     if value is None or value is Ellipsis:
         return f"got {'...' if value is Ellipsis else value}, so the answer is still to be written"
     if callable(value):
@@ -231,14 +246,14 @@ def _problem(value: Any, expected: Any, tolerance: float) -> str | None:
     if kind != wanted:
         return f"got {kind} ({_shown(value)}); needed: {wanted}"
     if wanted == _NUMBERS:
-        return _number_problem(np.asarray(value), np.asarray(expected), tolerance)
+        return _number_problem(np.asarray(value), np.asarray(expected), error)
     return None if _equal(value, expected) else f"got {_shown(value)}"
 
 
-def _number_problem(value: np.ndarray, expected: np.ndarray, tolerance: float) -> str | None:
+def _number_problem(value: np.ndarray, expected: np.ndarray, error: float) -> str | None:
     if value.shape != expected.shape:
         return f"got the shape {value.shape}; {expected.shape} is needed"
-    wrong = np.argwhere(~np.isclose(value, expected, tolerance, tolerance))
+    wrong = np.argwhere(~np.isclose(value, expected, 1e-12, error))
     if not len(wrong):
         return None
     first = tuple(map(int, wrong[0]))
@@ -251,14 +266,16 @@ def _function_problem(
 ) -> str | None:
     if not callable(value):
         return f"got {_shown(value)}; a function is needed, without calling it"
-    for point in at:
-        arguments = point if isinstance(point, tuple) else (point,)
+    inputs = [point if isinstance(point, tuple) else (point,) for point in at]
+    answers = [expected(*arguments) for arguments in inputs]
+    error = tolerance * _size(answers)
+    for arguments, answer in zip(inputs, answers, strict=True):
         where = f"at {', '.join(map(_shown, arguments))} your function"
         try:
             result = value(*arguments)
         except Exception as error:
             return f"{where} raised {type(error).__name__}: {error}"
-        if found := _problem(result, expected(*arguments), tolerance):
+        if found := _problem(result, answer, error):
             return f"{where} {found}".replace("your function got", "your function gave")
     return None
 
