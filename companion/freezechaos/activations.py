@@ -233,19 +233,19 @@ class _Base:
     quadrature: Callable[[float], float]  # angle -> R(cos(angle)), by direct quadrature
 
 
-@lru_cache(maxsize=256)
 def _base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
+    with jax.ensure_compile_time_eval():  # also inside somebody's jit, what is kept are numbers
+        return _kept_base(name_or_callable)
+
+
+@lru_cache(maxsize=256)
+def _kept_base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
     name, function = _resolve(name_or_callable)
     value, slope, curvature = expectations.in_float64(function)
     _check_elementwise(name, function)
     _check_growth(name, value)
     parity = _parity(value)
-    try:
-        domain = expectations.panels(slope, curvature)
-    except ValueError as error:
-        raise ValueError(
-            f"`{name}` must be piecewise smooth on [-13, 13]; {error}. Try a smoother function."
-        ) from error
+    domain = _panels(name, slope, curvature)
     hermite = expectations.hermite_coefficients(value, domain, _SERIES_LENGTH)
     if parity:
         hermite[(1 if parity > 0 else 0) :: 2] = 0
@@ -259,12 +259,28 @@ def _base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
     elif _converges(hermite, derivative_moment):
         ends = _ends_from_series(hermite, derivative_moment)
     else:
-        ends = _ends_from_quadrature(slope, domain, derivative_moment, parity)
+        try:
+            ends = _ends_from_quadrature(slope, domain, derivative_moment, parity)
+        except ValueError as error:
+            raise ValueError(
+                f"`{name}` must have a bounded derivative; {error}. Try a smoother function."
+            ) from error
 
     def quadrature(angle: float) -> float:
         return expectations.bivariate_mean(lambda u, v: value(u) * value(v), domain, angle)
 
     return _Base(name, function, hermite, moment, derivative_moment, opposite, *ends, quadrature)
+
+
+def _panels(
+    name: str, slope: expectations.Function, curvature: expectations.Function
+) -> expectations.Panels:
+    try:
+        return expectations.panels(slope, curvature)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must be piecewise smooth on [-13, 13]; {error}. Try a smoother function."
+        ) from error
 
 
 def _activation(base: _Base, name: str, mean: float) -> Activation:
@@ -437,7 +453,7 @@ def _tail_sums(series: np.ndarray) -> np.ndarray:
 
 def _fit(function: expectations.Function, power: float) -> np.ndarray:
     """Chebyshev coefficients on 0 <= x <= 2^-power, of as high a degree as it takes."""
-    for degree in (32, 64, 128):
+    for degree in (32, 64, 128, 256):
         nodes = np.cos(pi * (np.arange(degree) + 0.5) / degree)
         values = function(2**-power * (1 + nodes) / 2)
         coefficients = chebyshev.chebfit(nodes, values, degree - 1)
@@ -445,7 +461,9 @@ def _fit(function: expectations.Function, power: float) -> np.ndarray:
         if size < 1e-14:  # an affine function: rounding is all there is
             return np.zeros(1)
         if np.max(np.abs(coefficients[-4:])) <= 1e-13 * size:
-            break
+            return _chopped(coefficients, 1e-16)
+    if np.max(np.abs(coefficients[-4:])) > 1e-9 * size:
+        raise ValueError("its dual map is too rough: a polynomial of degree 255 does not fit it")
     return _chopped(coefficients, 1e-16)
 
 

@@ -38,6 +38,17 @@ def beta(value: Any, dtype: Any = None) -> Array:
     return jnp.asarray(value, dtype) if dtype else _floating("beta", value)
 
 
+def one_beta(value: Any) -> float:
+    """A single share of the bias in [0, 1), as a Python number."""
+    if np.ndim(value):
+        raise TypeError(
+            f"`beta` must be one number here; got an array of shape {list(np.shape(value))}. "
+            "Take the values one by one; regimes.characteristic_value takes arrays."
+        )
+    beta(value)
+    return float(value)
+
+
 def depth(value: Any) -> Any:
     """One number of affine maps, 1 or more; a Python integer unless it is traced."""
     value = depths(value)

@@ -1,6 +1,7 @@
 """The tangent kernel of finite networks, and averages over random ones with their error."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -55,9 +56,9 @@ def ntk(
 @jax.jit
 def _ntk(network: FullyConnected, x1: Array, x2: Array) -> Array:
     bias = network.beta**2
-    total = jnp.zeros((len(x1), len(x2)))
+    total = jnp.zeros((len(x1), len(x2)), x1.dtype)
     for (h1, delta1), (h2, delta2) in zip(_layers(network, x1), _layers(network, x2), strict=True):
-        forward = (1 - bias) / h1.shape[1] * h1 @ h2.T + bias
+        forward = (1 - bias) / h1.shape[1] * (h1 @ h2.T) + bias
         total += forward * (delta1 @ delta2.T)
     return total
 
@@ -70,11 +71,10 @@ def _layers(network: FullyConnected, x: Array) -> list[tuple[Array, Array]]:
         value, slope = jax.jvp(network.activation, (pre,), (jnp.ones_like(pre),))
         entering.append(value)
         slopes.append(slope)
-    delta = jnp.ones((len(x), 1))
+    delta = jnp.ones((len(x), 1), x.dtype)
     layers = [(entering.pop(), delta)]
     for weight, slope in zip(network.weights[:0:-1], reversed(slopes), strict=True):
-        scale = jnp.sqrt((1 - network.beta**2) / weight.shape[1])
-        delta = scale * (delta @ weight) * slope
+        delta = network.scale(weight) * (delta @ weight) * slope
         layers.append((entering.pop(), delta))
     return layers
 
@@ -85,7 +85,7 @@ def monte_carlo(
     """Mean of `sample(key)` over the keys, with its standard error.
 
     Arguments:
-        sample: a pure JAX function of a key.
+        sample: a pure JAX function of a key; compiled once for every function object.
         keys: two or more, from `jax.random.split(key, n)`.
         batch: how many samples to work out at once.
 
@@ -97,6 +97,11 @@ def monte_carlo(
             f"`keys` must be two or more; got {len(keys)}. A single sample has no standard error: "
             "take jax.random.split(key, 16)."
         )
-    samples = jax.jit(lambda keys: jax.lax.map(sample, keys, batch_size=batch))(keys)
+    samples = _sampled(sample, keys, batch)
     error = jnp.std(samples, axis=0, ddof=1) / jnp.sqrt(len(keys))
     return Estimate(jnp.mean(samples, axis=0), error)
+
+
+@partial(jax.jit, static_argnames=("sample", "batch"))
+def _sampled(sample: Callable[[PRNGKeyArray], Array], keys: PRNGKeyArray, batch: int) -> Array:
+    return jax.lax.map(sample, keys, batch_size=batch)

@@ -70,9 +70,13 @@ class FullyConnected(eqx.Module):
 
     def affine(self, layer: int, x: Float[Array, "*batch before"]) -> Float[Array, "*batch after"]:
         """The affine map number `layer`, counted from 0."""
-        weight = self.weights[layer]
-        scale = sqrt((1 - self.beta) * (1 + self.beta) / weight.shape[1])
-        return scale * x @ weight.T + self.beta * self.biases[layer]
+        weight, bias = self.weights[layer], self.biases[layer]
+        pre = self.scale(weight) * (x @ weight.T)
+        return pre + jnp.broadcast_to(self.beta * bias, pre.shape)
+
+    def scale(self, weight: Float[Array, "after before"]) -> float:
+        """sqrt((1 - beta^2) / n), what a weight matrix with n inputs is multiplied by."""
+        return sqrt((1 - self.beta) * (1 + self.beta) / weight.shape[1])
 
     def __repr__(self) -> str:
         size = sum(np.size(leaf) for leaf in (*self.weights, *self.biases))

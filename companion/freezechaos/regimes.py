@@ -7,7 +7,6 @@ above 1 to a Kronecker delta (chaos).
 
 from collections.abc import Sequence
 from enum import StrEnum
-from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +16,8 @@ from jaxtyping import Array, Float
 from . import checks
 from .activations import Activation
 
-_ON_THE_EDGE = 1e-6  # |r - 1| below this is the edge: float32 cannot tell
+EDGE_WIDTH = 1e-6
+"""|r - 1| below this is the edge: float32 cannot tell the difference."""
 
 
 class Regime(StrEnum):
@@ -69,7 +69,7 @@ def regime(activation: Activation, beta: float) -> Regime:
     <Regime.FREEZE: 'freeze'>
     """
     excess = _excess(activation, beta)
-    if abs(excess) < _ON_THE_EDGE:
+    if abs(excess) < EDGE_WIDTH:
         return Regime.EDGE
     return Regime.FREEZE if excess < 0 else Regime.CHAOS
 
@@ -80,7 +80,6 @@ def depth_scale(activation: Activation, beta: float) -> float:
         return float(1 / np.abs(np.log1p(_excess(activation, beta))))
 
 
-@lru_cache(maxsize=1024)
 def fixed_point(activation: Activation, beta: float) -> float:
     """The covariance Sigma that depth leads to between different inputs; 1 outside chaos.
 
@@ -89,7 +88,11 @@ def fixed_point(activation: Activation, beta: float) -> float:
     """
     if regime(activation, beta) is not Regime.CHAOS:
         return 1.0
-    low, high = 0.0, 1.0  # bounds of the gap 1 - Sigma; near 0 the map stretches it
+    beta, low, high = (
+        float(beta),
+        0.0,
+        1.0,
+    )  # bounds of the gap 1 - Sigma; near 0 the map stretches it
     with jax.enable_x64(True):
         for _ in range(52):
             middle = (low + high) / 2
@@ -101,10 +104,10 @@ def fixed_point(activation: Activation, beta: float) -> float:
 def decay_rate(activation: Activation, beta: float) -> float:
     """The factor by which each layer, far down, brings the scaled NTK closer to its limit.
 
-    - freeze: 1 - theta falls like L r^L, so the rate is r; like L r^(L/2) where sigma has a
+    - freeze: 1 - theta falls like L r^L, so the rate is r; like r^(L/2) where sigma has a
       kink, so the rate is sqrt(r) [JGGH, freeze theorem];
-    - chaos: theta falls at the larger of q = R'(Sigma) / R'(1) at the fixed point Sigma and of
-      1 / r, at which the newest layer's share of the kernel falls; if Sigma = 0, like L q^L;
+    - chaos: Theta(x, y) stays bounded while the diagonal grows like r^L, so the rate is 1 / r;
+      where the fixed point is 0 it dies too, and theta falls like L q^L, q = R'(0) / R'(1);
     - edge: 1, the approach is not exponential.
     """
     kind = regime(activation, beta)
@@ -113,11 +116,9 @@ def decay_rate(activation: Activation, beta: float) -> float:
         return 1.0
     if kind is Regime.FREEZE:
         return float(r ** _roughness(activation))
-    sigma = fixed_point(activation, beta)
-    with jax.enable_x64(True):
-        ratio = float(activation.derivative_dual(jnp.float64(sigma)))
-    ratio /= activation.derivative_second_moment
-    return max(ratio, 1 / r) if sigma > 1e-12 else ratio
+    if fixed_point(activation, beta) > 1e-12:
+        return 1 / r
+    return float(activation.centre[1]) / activation.derivative_second_moment
 
 
 def limit(activation: Activation, beta: float) -> float:
@@ -146,9 +147,9 @@ def phase_diagram(
 def _excess(activation: Activation, beta: float) -> float:
     """r - 1 in float64."""
     checks.activation(activation)
-    checks.beta(beta)
+    beta = checks.one_beta(beta)
     moment = activation.derivative_second_moment
-    return (moment - 1) - moment * float(beta) ** 2
+    return (moment - 1) - moment * beta**2
 
 
 def _roughness(activation: Activation) -> float:

@@ -6,6 +6,7 @@ cells for every halving of gap = 1 - |cosine|. The bits of a float32 gap are the
 number and the place within it, and no logarithm or arccosine is needed.
 """
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from .. import checks
@@ -59,7 +60,8 @@ def gram(
 
     Exactly 1 between equal rows; within 2e-6 of the exact kernel elsewhere, near-duplicates
     included: their gap is taken from the difference of the rows, not from their product. The
-    kernel is float32 whatever the inputs are. Peak memory is little more than the result's.
+    kernel is float32 whatever the inputs are, and is not differentiated: take `ntk` for that.
+    Peak memory is little more than the result's.
 
     Arguments:
         activation: a standardized or normalized activation.
@@ -142,6 +144,7 @@ def _cubics(value: Array, slope: Array, width: Array) -> Array:
     return jnp.concatenate([at_zero, cubics], axis=1)
 
 
+@jax.custom_jvp
 def _look_up(table: Table, cosine: Array, gap: Array) -> Array:
     """The kernel at float32 gaps in [0, 1]; of the cosine only the sign is used."""
     bits = lax.bitcast_convert_type(jnp.minimum(gap, np.float32(1 - 2**-24)), jnp.int32)
@@ -151,7 +154,16 @@ def _look_up(table: Table, cosine: Array, gap: Array) -> Array:
     place = (bits & ((1 << shift) - 1)).astype(jnp.float32) * np.float32(2.0**-shift)
     cell = cell + jnp.where(cosine < 0, table.cubics.shape[1] // 2, 0)
     a, b, c, d = (row.at[cell].get(mode="promise_in_bounds") for row in table.cubics)
-    return ((d * place + c) * place + b) * place + a
+    kernel = ((d * place + c) * place + b) * place + a
+    return jnp.where(jnp.isnan(gap), jnp.nan, kernel)  # the bits of a NaN are no cell
+
+
+@_look_up.defjvp
+def _no_slope(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    raise NotImplementedError(
+        "`gram` looks its values up and is not differentiated. For derivatives take "
+        "kernels.ntk(activation, beta, depth, cosine) of the cosines."
+    )
 
 
 def _refined(gap: Array, cosine: Array, is_close: Array, rows: _Rows, columns: _Rows) -> Array:
@@ -221,15 +233,25 @@ def _symmetric(table: Table, x: Array) -> Array:
 
 def _sharded(table: Table, x: Array, y: Array, sharding: NamedSharding) -> Array:
     """Each device works out its own rows against all columns."""
-    axis = sharding.spec[0]
-    local = jax.shard_map(
-        lambda rows, columns: _rectangular(table, rows, columns),
-        mesh=sharding.mesh,
-        in_specs=(PartitionSpec(axis), PartitionSpec()),
-        out_specs=PartitionSpec(axis),
-        check_vma=False,
+    if not isinstance(sharding, NamedSharding) or not sharding.spec or sharding.spec[0] is None:
+        raise ValueError(
+            f"`sharding` must name a mesh axis for the rows; got {sharding}. "
+            'Try NamedSharding(mesh, PartitionSpec("rows")).'
+        )
+    return _compiled_shards(sharding.mesh, sharding.spec[0])(table, x, y)
+
+
+@lru_cache(maxsize=16)
+def _compiled_shards(mesh: Mesh, axis: str) -> Callable[[Table, Array, Array], Array]:
+    return jax.jit(
+        jax.shard_map(
+            _rectangular,
+            mesh=mesh,
+            in_specs=(PartitionSpec(), PartitionSpec(axis), PartitionSpec()),
+            out_specs=PartitionSpec(axis),
+            check_vma=False,
+        )
     )
-    return jax.jit(local)(x, y)
 
 
 class _Tiles:
