@@ -273,8 +273,8 @@ def _function_problem(
         where = f"at {', '.join(map(_shown, arguments))} your function"
         try:
             result = value(*arguments)
-        except Exception as error:
-            return f"{where} raised {type(error).__name__}: {error}"
+        except Exception as problem:
+            return f"{where} raised {type(problem).__name__}: {problem}"
         if found := _problem(result, answer, error):
             return f"{where} {found}".replace("your function got", "your function gave")
     return None

@@ -1,5 +1,6 @@
 """The Python side: the grid, what is read from it, the sentence, the still, the refusals."""
 
+import copy
 import itertools
 import json
 import re
@@ -15,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from freezechaos.explorers import Axis, Bands, Choice, Curves, Explorer, Guide, Line, Map, Polar
 from freezechaos.explorers.grid import Quantized, pack, tabulate
+from freezechaos.explorers.readout import fill
 
 
 def unpack(data: bytes) -> np.ndarray:
@@ -100,6 +102,37 @@ def test_setting_is_completed_and_checked(decay: Explorer) -> None:
     with pytest.raises(ValueError, match="there is no axis `gamma`"):
         decay.setting = {"gamma": 1}
     decay.setting = decay.start
+
+
+def test_a_setting_is_changed_as_a_whole(decay: Explorer) -> None:
+    setting: Any = decay.setting
+    with pytest.raises(TypeError, match=r"Try explorer.setting = \{"):
+        setting["beta"] = 0.7
+    with pytest.raises(TypeError, match="changed as a whole"):
+        setting.update(beta=0.7)
+    decay.setting |= {"beta": 0.7}
+    assert decay.setting["beta"] == 0.7
+    assert json.loads(json.dumps(decay.setting)) == copy.deepcopy(decay.setting) == decay.setting
+    decay.setting = decay.start
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    shown = [fill("{x:.3f} {x:.0%}", {"x": x}) for x in (-1e-5, 0.0, -0.001, -0.01)]
+    assert shown == ["0.000 0%", "0.000 0%", "−0.001 0%", "−0.010 −1%"]
+
+
+def test_compute_is_compiled_once_for_each_choice() -> None:
+    traced = []
+
+    def compute(a: Any, b: str) -> dict[str, Any]:
+        traced.append(b)
+        return {"y": jnp.stack([a, -a])}
+
+    explorer = toy(compute=compute)
+    assert traced == ["x", "y"]
+    for a in (0.1, 0.2, 0.3):
+        assert explorer.at(a=a)["y"] == pytest.approx([a, -a])
+    assert traced == ["x", "y", "x"]  # for a single point
 
 
 def test_the_sentence_names_numbers_and_words(decay: Explorer, staircase: Explorer) -> None:

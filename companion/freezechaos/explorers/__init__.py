@@ -2,7 +2,21 @@
 
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
+from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.views import Curves, Guide, Line, Map, Polar
 
-__all__ = ["Axis", "Bands", "Choice", "Curves", "Explorer", "Guide", "Line", "Map", "Polar"]
+__all__ = [
+    "Axis",
+    "Bands",
+    "Choice",
+    "Curves",
+    "Explorer",
+    "Guide",
+    "Line",
+    "Map",
+    "Polar",
+    "cobweb",
+    "ntk_on_the_circle",
+    "phase_diagram",
+]

@@ -209,7 +209,8 @@ function format(value, form = "") {
     "%": () => `${(100 * value).toFixed(places)}%`,
     d: () => value.toFixed(0),
   }[kind]?.() ?? general(value, Math.max(places, 1));
-  return text.replaceAll("-", "−");
+  const zero = !/[^-0.%]/.test(text); // what rounds to zero has no sign
+  return text.replaceAll("-", zero ? "" : "−");
 }
 
 function exponential(value, places) {
@@ -522,11 +523,11 @@ function paintCurves(view, look, width) {
   const top = view.guides.some((guide) => guide.x !== null && guide.label) ? 26 : 10;
   const right = direct ? column : 10;
   const box = frame(width, clamp(0.56 * width, 260, 380), { left, right, top, bottom: 48 });
-  const x = scale(view.xRange, [0, box.w]);
+  const x = scale(view.xRange, [0, box.w], view.xLog);
   const y = scale(view.yRange, [box.h, 0], view.yLog);
   const curves = readCurves(view, look).map((points) => points.map(([u, v]) => [x(u), y(v)]));
   const lines = curves.map((points, k) => paintCurve(trace(points, view.styles[k]), view.styles[k], hueOf(view, k)));
-  const bottomMarks = view.xTicks ?? niceTicks(view.xRange, clamp(box.w / 70, 4, 8));
+  const bottomMarks = view.xTicks ?? (view.xLog ? decades : niceTicks)(view.xRange, clamp(box.w / 70, 4, 8));
   return {
     width, height: box.height, label: view.yLabel, key: direct ? [] : keyOf(view),
     nodes: [
@@ -597,7 +598,8 @@ function paintPolar(view, look, width) {
   const values = look.read(view.value);
   const length = view.angles.length;
   const point = (angle, value) => at(angle, Math.max(radius(value), 0));
-  const curves = view.colors.map((_, k) => view.angles.map((angle, i) => point(angle, values[k * length + i])));
+  const half = (k, sign) => view.angles.map((angle, i) => point(sign * angle, values[k * length + i]));
+  const curves = view.colors.map((_, k) => [...half(k, 1), ...(view.mirrored ? half(k, -1).reverse() : [])]);
   const shown = ([value]) => value >= low && value <= high && radius(value) > 0;
   const rings = [[0, "fc-guide"], [1, "fc-axis"]].filter(shown);
   const spokes = ["0°", "90°", "180°", "−90°"].map((words, k) => [(k * Math.PI) / 2, words]);

@@ -11,7 +11,8 @@ import pathlib
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import anywidget
 import numpy as np
@@ -51,6 +52,7 @@ class Explorer(anywidget.AnyWidget):
         slug: the explorer's name in the page's address, by default made of the title.
         log: names of outputs that span magnitudes: positive, kept as their logarithms.
         vectorized: without it, `compute` is never mapped, and gets Python numbers only.
+        start: values to begin with, by the axes' names, in place of the axes' own.
 
     Raises:
         ValueError: a name, a shape or a value does not fit; the message says which and how.
@@ -76,9 +78,10 @@ class Explorer(anywidget.AnyWidget):
         slug: str | None = None,
         log: Sequence[str] = (),
         vectorized: bool = True,
+        start: Mapping[str, Any] | None = None,
     ) -> None:
         self.title, self.alt, self.readout = title, alt, readout
-        self.axes = {axis.name: axis for axis in axes}
+        self.axes = _started(axes, start or {})
         self.views = list(view) if isinstance(view, Sequence) else [view]
         self.slug = _checked_slug(title if slug is None else slug, given=slug is not None)
         self._compute, self._vectorized = compute, vectorized
@@ -86,7 +89,7 @@ class Explorer(anywidget.AnyWidget):
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
-        table = tabulate(compute, axes, vectorized=vectorized)
+        table = tabulate(compute, tuple(self.axes.values()), vectorized=vectorized)
         self._outputs = self._quantized(table, log)
         self._names = self._named(table)
         super().__init__(setting=self.start)
@@ -152,12 +155,10 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.validate("setting")
     def _complete(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
-        return self.start | self.setting | self._settled(proposal["value"])
+        return Whole(self.start | self.setting | self._settled(proposal["value"]))
 
     def _settled(self, setting: Setting) -> dict[str, Any]:
-        for name in setting:
-            if name not in self.axes:
-                raise ValueError(f"there is no axis `{name}`; the axes are {list(self.axes)}.")
+        _check_known(setting, self.axes)
         return {name: self.axes[name].settle(value) for name, value in setting.items()}
 
     @property
@@ -240,6 +241,36 @@ class Explorer(anywidget.AnyWidget):
         bundle["text/plain"] = f"{self.alt}\n{self.sentence(**self.start)}"
         bundle["image/png"] = b64encode(png(self.still())).decode("ascii")
         return bundle, metadata
+
+
+class Whole(dict):
+    """A setting, changed as a whole: nobody would hear of a change inside it, and redraw."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            "a setting is changed as a whole, so that the figure follows. "
+            'Try explorer.setting = {"beta": 0.7}; the other axes stay where they are.'
+        )
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = _refuse
+
+    def __ior__(self, changes: Any) -> dict:  # type: ignore[override,misc]
+        return self | dict(changes)
+
+    def __reduce__(self) -> tuple[type[dict], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)  # a copy is a plain one
+
+
+def _started(axes: Sequence[Axis | Choice], start: Setting) -> dict[str, Axis | Choice]:
+    named = {axis.name: axis for axis in axes}
+    _check_known(start, named)
+    return named | {name: replace(named[name], start=value) for name, value in start.items()}
+
+
+def _check_known(setting: Setting, axes: Mapping[str, Any]) -> None:
+    for name in setting:
+        if name not in axes:
+            raise ValueError(f"there is no axis `{name}`; the axes are {list(axes)}.")
 
 
 def _checked_slug(text: str, *, given: bool) -> str:

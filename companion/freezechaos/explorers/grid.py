@@ -4,6 +4,7 @@ import itertools
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -32,8 +33,9 @@ def tabulate(
 ) -> dict[str, np.ndarray]:
     """Return each output of `compute` on the whole grid, `[*axes, *output]`.
 
-    Static axes and choices are looped over, the others mapped by one `jax.vmap`; without
-    `vectorized` all are looped over, and `compute` gets Python numbers only.
+    Static axes and choices are looped over, the others mapped by one `jax.vmap`, compiled once
+    for each combination of the former; without `vectorized` all are looped over, nothing is
+    compiled, and `compute` gets Python numbers only.
     """
     looped = [k for k, axis in enumerate(axes) if axis.static or not vectorized]
     mapped = [k for k in range(len(axes)) if k not in looped]
@@ -60,8 +62,15 @@ def _row(
         return {name: np.asarray(value)[None] for name, value in compute(**fixed).items()}
     mesh = np.meshgrid(*(axis.values for axis in mapped), indexing="ij")
     columns = {a.name: jnp.asarray(m.ravel()) for a, m in zip(mapped, mesh, strict=True)}
-    table = jax.vmap(lambda point: dict(compute(**fixed, **point)))(columns)
+    table = _mapped(compute, tuple(fixed.items()), columns)
     return {name: np.asarray(value) for name, value in table.items()}
+
+
+@partial(jax.jit, static_argnames=("compute", "fixed"))
+def _mapped(
+    compute: Compute, fixed: tuple[tuple[str, Any], ...], columns: dict[str, jax.Array]
+) -> dict[str, jax.Array]:
+    return jax.vmap(lambda point: dict(compute(**dict(fixed), **point)))(columns)
 
 
 @dataclass(frozen=True, eq=False)

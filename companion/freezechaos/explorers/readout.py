@@ -59,8 +59,15 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     """Return the sentence, with the minus sign that screens and voices know as one."""
     parts = string.Formatter().parse(template)
     return "".join(
-        text + ("" if name is None else format(values[name], form or "").replace("-", "−"))
-        if not (name and isinstance(values.get(name), str))
-        else text + values[name]
+        text + ("" if name is None else _shown(values[name], form or ""))
         for text, name, form, _ in parts
     )
+
+
+def _shown(value: Any, form: str) -> str:
+    if isinstance(value, str):
+        return value
+    digits = format(value, form)
+    if not digits.strip("-0.%"):  # what rounds to zero has no sign
+        return digits.removeprefix("-")
+    return digits.replace("-", "−")

@@ -42,7 +42,9 @@ def png(figure: Figure) -> bytes:
 def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
     for line in view["background"]:
         ax.plot(line["x"], line["y"], color=_hue(line["color"]), lw=1)
-        ax.annotate(line["label"], (line["x"][-1], line["y"][-1]), color=_hue(line["color"]))
+        way = np.linspace(0, 1, len(line["x"]))
+        ax.annotate(line["label"], [np.interp(0.7, way, line[x]) for x in "xy"], (5, -11),
+                    textcoords="offset points", color=_hue(line["color"]))  # fmt: skip
     for guide in view["guides"]:
         _guide(ax, guide, read, setting)
     ys = np.atleast_2d(read(view["y"], setting))
@@ -53,11 +55,14 @@ def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any
                 marker="o" if kind == "dots" else "", ms=5,
                 drawstyle="steps-post" if kind == "steps" else "default",
                 label=view["series"][k] if view["series"] else None)  # fmt: skip
-    ax.set(xlabel=view["xLabel"], ylabel=view["yLabel"], yscale="log" if view["yLog"] else "linear",
+    ax.set(xlabel=view["xLabel"], ylabel=view["yLabel"],
+           **{f"{x}scale": "log" if view[f"{x}Log"] else "linear" for x in "xy"},
            xlim=view["xRange"], ylim=view["yRange"])  # fmt: skip
     for name, ticks in (("x", view["xTicks"]), ("y", view["yTicks"])):
         if ticks:
-            ax.set(**{f"{name}ticks": ticks})
+            labels = [f"{tick:g}".replace("-", "−") for tick in ticks]
+            ax.set(**{f"{name}ticks": ticks, f"{name}ticklabels": labels})
+            ax.minorticks_off()
     if view["series"]:
         ax.legend()
 
@@ -75,9 +80,13 @@ def _guide(ax: Axes, guide: Spec, read: Read, setting: dict[str, Any]) -> None:
 
 
 def _polar(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
-    angles = np.append(view["angles"], view["angles"][0])
+    way = np.arange(len(view["angles"]))
+    back = way[::-1] if view["mirrored"] else way[:1]
+    angles = np.append(
+        view["angles"], (-1 if view["mirrored"] else 1) * np.take(view["angles"], back)
+    )
     for k, values in enumerate(np.atleast_2d(read(view["value"], setting))):
-        ax.plot(angles, np.append(values, values[0]), color=_hue(view["colors"][k]),
+        ax.plot(angles, np.append(values, values[back]), color=_hue(view["colors"][k]),
                 label=view["series"][k] if view["series"] else None)  # fmt: skip
     for ring in (0, 1):
         ax.plot(angles, np.full_like(angles, ring), color=_hue("edge"), lw=0.8, ls=":")

@@ -76,6 +76,7 @@ class Curves:
         colors: names in `freezechaos.plotting.PALETTE`, one a curve.
         styles: `"line"`, `"dashed"`, `"dots"` or `"steps"`, one a curve.
         x_range, y_range: what the axes span, by default all that any setting reaches.
+        x_scale: `"linear"` or `"log"`.
         y_scale: `"linear"`, or `"log"`, where `y` is kept and interpolated as its logarithm.
         x_ticks, y_ticks: where the ticks stand, by default at round numbers.
         guides: straight reference lines.
@@ -95,6 +96,7 @@ class Curves:
     styles: Sequence[str] = ()
     x_range: tuple[Number, Number] | None = None
     y_range: tuple[Number, Number] | None = None
+    x_scale: str = "linear"
     y_scale: str = "linear"
     x_ticks: Numbers | None = None
     y_ticks: Numbers | None = None
@@ -105,7 +107,7 @@ class Curves:
     def __post_init__(self) -> None:
         _check_colors(self.colors)
         _check_words("styles", self.styles, STYLES)
-        _check_words("y_scale", [self.y_scale], ("linear", "log"))
+        _check_words("x_scale and y_scale", [self.x_scale, self.y_scale], ("linear", "log"))
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ class Curves:
             "styles": [*self.styles, *["line"] * (count - len(self.styles))],
             "xRange": _floats(self.x_range or reach),
             "yRange": _floats(self.y_range or outputs[self.y].range),
-            "yLog": self.y_scale == "log",
+            "xLog": self.x_scale == "log", "yLog": self.y_scale == "log",
             "xTicks": _rounded(self.x_ticks), "yTicks": _rounded(self.y_ticks),
             "guides": [guide.spec() for guide in self.guides],
             "background": [line.spec() for line in self.background],
@@ -151,7 +153,8 @@ class Polar:
     Negative values lie inside the circle of value zero, which is drawn; so is the unit circle.
 
     Arguments:
-        angles: `[points]`, in radians, all the way round, the first point not repeated.
+        angles: `[points]`, in radians, all the way round, the first point not repeated; where
+            `mirrored`, from 0 to π, and the other half of the circle is drawn alike.
         value: name of an output, `[points]` or `[series, points]` a setting.
         label: what the radius shows.
         series, colors, title: as in `Curves`.
@@ -167,6 +170,7 @@ class Polar:
     series: Sequence[str] = ()
     colors: Sequence[str] = DEFAULT_COLORS
     value_range: tuple[Number, Number] | None = None
+    mirrored: bool = False
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -190,7 +194,8 @@ class Polar:
         low, high = outputs[self.value].range
         return {
             "kind": "polar", "title": self.title, "description": self.description,
-            "angles": _rounded(self.angles), "value": self.value, "label": self.label,
+            "angles": _rounded(self.angles), "mirrored": self.mirrored,
+            "value": self.value, "label": self.label,
             "series": list(self.series),
             "colors": _repeated(self.colors, _count_curves(self, shape)),
             "range": _floats(self.value_range or (min(low, 0.0), max(high, 1.0))),
