@@ -2,10 +2,12 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, expect
 
 from freezechaos import kernels, regimes
 from freezechaos.explorers import Explorer, cobweb, ntk_on_the_circle, phase_diagram
@@ -105,6 +107,27 @@ def test_a_page_chooses_where_to_begin() -> None:
     assert phase_diagram(("gelu", "relu")).start["activation"] == "gelu"
     with pytest.raises(ValueError, match="there is no axis `width`"):
         cobweb(("relu", "erf"), start={"width": 3})
+
+
+@pytest.mark.browser
+def test_the_page_says_and_draws_the_same(
+    browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer]
+) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto(f"{publish(*explorers.values())}#circle:depth=256,beta=0,activation=erf")
+    expect(page.locator(".fc-sentence")).to_have_count(3)
+    circle, stairs, phases = page.locator(".fc-explorer").all()
+    said = explorers["circle"].sentence(depth=256, beta=0, activation="erf")
+    assert "still share 0.000 of" in said
+    for shown, words in (
+        (circle, said),
+        (stairs, explorers["cobweb"].sentence()),
+        (phases, explorers["phases"].sentence()),
+    ):
+        expect(shown.locator(".fc-sentence")).to_have_text(words.replace(" = ", "\u00a0=\u00a0"))
+    assert (circle.locator("path.fc-round").get_attribute("d") or "").count(",") == 122
+    assert {"1", "4", "16", "64"} <= set(phases.locator(".fc-tick").all_text_contents())
+    page.close()
 
 
 def numbers(sentence: str, pattern: str) -> list[float]:
