@@ -280,3 +280,16 @@ class TestBadInput:
             kernels.gram(standardized("relu"), 0.1, 2.5, self.GOOD())
         with pytest.raises(TypeError, match="`activation` must be an Activation; got 'relu'"):
             kernels.gram("relu", 0.1, 3, self.GOOD())
+
+
+def test_nan_stays_nan_under_jit():
+    relu, x = standardized("relu"), jnp.eye(4).at[1, 2].set(jnp.nan)
+    result = jax.jit(lambda x: kernels.gram(relu, 0.1, 4, x, x))(x)
+    assert bool(jnp.all(jnp.isnan(result[1])))
+    assert bool(jnp.all(jnp.isfinite(result[0, jnp.array([0, 2, 3])])))
+
+
+def test_gradient_is_refused_rather_than_zero():
+    relu = standardized("relu")
+    with pytest.raises(NotImplementedError, match=r"kernels\.ntk"):
+        jax.grad(lambda x: kernels.gram(relu, 0.1, 4, x)[0, 1])(jnp.eye(3) + 0.1)

@@ -110,7 +110,7 @@ class TestFarDown:
         assert 0 <= sigma < 1
         with jax.enable_x64(True):
             image = (1 - beta**2) * float(act.dual(jnp.float64(sigma))) + beta**2
-            deep = kernels.nngp(act, beta, 300, jnp.array([-0.5, 0.2, 0.9], jnp.float64))
+            deep = kernels.nngp(act, beta, 600, jnp.array([-0.5, 0.2, 0.9], jnp.float64))
         assert image == pytest.approx(sigma, abs=1e-12)
         np.testing.assert_allclose(deep, sigma, rtol=0, atol=1e-10)
 

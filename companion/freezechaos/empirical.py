@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from . import checks
 from .networks import FullyConnected
@@ -80,7 +80,10 @@ def _layers(network: FullyConnected, x: Array) -> list[tuple[Array, Array]]:
 
 
 def monte_carlo(
-    sample: Callable[[PRNGKeyArray], Float[Array, "*shape"]], keys: PRNGKeyArray, *, batch: int = 8
+    sample: Callable[[PRNGKeyArray], Float[Array, "*shape"]],
+    keys: Key[Array, " n"],
+    *,
+    batch: int = 8,
 ) -> Estimate:
     """Mean of `sample(key)` over the keys, with its standard error.
 
@@ -103,5 +106,5 @@ def monte_carlo(
 
 
 @partial(jax.jit, static_argnames=("sample", "batch"))
-def _sampled(sample: Callable[[PRNGKeyArray], Array], keys: PRNGKeyArray, batch: int) -> Array:
+def _sampled(sample: Callable[[PRNGKeyArray], Array], keys: Key[Array, " n"], batch: int) -> Array:
     return jax.lax.map(sample, keys, batch_size=batch)
