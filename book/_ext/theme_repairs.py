@@ -16,6 +16,7 @@ MARKUP = {
     r'<div id="pst-primary-sidebar"': r'\g<0> role="region" aria-label="Course"',
     # A label that hides what the button says: "Search Ctrl+K", "Light".
     r'(?<=search-button-field)([^>]*) aria-label="Search"': r"\1",
+    r'(<summary) aria-label="Toggle hidden content"': r"\1",
     r'(<i class="theme-switch[^>]*) title="[^"]*"': r"\1",
 }
 
