@@ -223,10 +223,11 @@ def _symmetric(table: Table, x: Array) -> Array:
         i, j = jnp.asarray(pairs)[step]
         tile = _tile(table, tiles.at(i), tiles.at(j), index[:, None] + i == index[None, :] + j)
         tile = lax.optimization_barrier(tile)  # or its mirror image is worked out once more
+        mirror = lax.optimization_barrier(tile.T)
         is_lower = index[:, None] > index[None, :]
-        tile = jnp.where((i == j) & is_lower, tile.T, tile)
-        result = lax.dynamic_update_slice(result, tile, (i, j))
-        return lax.dynamic_update_slice(result, tile.T, (j, i))
+        result = lax.dynamic_update_slice(result, mirror, (j, i))
+        tile = jnp.where((i == j) & is_lower, mirror, tile)
+        return lax.dynamic_update_slice(result, tile, (i, j))
 
     return lax.fori_loop(0, len(pairs), fill, jnp.empty((len(x), len(x)), jnp.float32))
 
