@@ -1,12 +1,13 @@
 """What a Gram matrix of the scaled NTK costs, against a matrix product and a plain recursion."""
 
+from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from freezechaos import kernels
 from freezechaos.activations import Activation, normalized, standardized
@@ -16,21 +17,10 @@ SIZE = 4096
 BETA = 0.1
 GROUND: dict[str, float] = {}  # seconds of what others are measured against
 
-Ratios = dict[str, tuple[float, float]]
-
 
 def inputs(size: int) -> jax.Array:
     x = np.random.default_rng(0).normal(size=(size, WIDTH))
     return jnp.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), jnp.float32)
-
-
-def seconds(benchmark: BenchmarkFixture, function, *arguments, rounds: int = 7) -> float:
-    """The fastest of a few rounds, compilation left out."""
-    jax.block_until_ready(function(*arguments))
-    benchmark.pedantic(
-        lambda: jax.block_until_ready(function(*arguments)), rounds=rounds, iterations=1
-    )
-    return benchmark.stats.stats.min
 
 
 @jax.jit
@@ -64,12 +54,12 @@ def plain_relu_gram(x: jax.Array, depth: int) -> jax.Array:
 class TestAgainstAProduct:
     """The target is 1.3 times one product and two passes over the result, at any depth."""
 
-    def test_product(self, benchmark: BenchmarkFixture) -> None:
-        GROUND["product"] = seconds(benchmark, product, inputs(SIZE))
+    def test_product(self, seconds: Callable) -> None:
+        GROUND["product"] = seconds(product, inputs(SIZE))
 
-    def test_two_passes(self, benchmark: BenchmarkFixture) -> None:
+    def test_two_passes(self, seconds: Callable) -> None:
         matrix = jnp.ones((SIZE, SIZE))
-        GROUND["passes"] = seconds(benchmark, lambda m: one_pass(one_pass(m)), matrix)
+        GROUND["passes"] = seconds(lambda m: one_pass(one_pass(m)), matrix)
 
     @pytest.mark.parametrize(
         "activation",
@@ -78,11 +68,12 @@ class TestAgainstAProduct:
     )
     @pytest.mark.parametrize("depth", [2, 1024])
     def test_gram(
-        self, benchmark: BenchmarkFixture, ratios: Ratios, activation: Activation, depth: int
+        self, seconds: Callable, compare: Callable, activation: Activation, depth: int
     ) -> None:
-        time = seconds(benchmark, lambda x: kernels.gram(activation, BETA, depth, x), inputs(SIZE))
+        time = seconds(lambda x: kernels.gram(activation, BETA, depth, x), inputs(SIZE))
         reference = GROUND["product"] + GROUND["passes"]
-        ratios[f"gram, {activation.name}, depth {depth} / (product + two passes)"] = time, reference
+        name = f"gram, {activation.name}, depth {depth} / (product + two passes)"
+        compare(name, time, reference)
 
 
 @pytest.mark.benchmark(group="recursion")
@@ -90,17 +81,16 @@ class TestAgainstTheRecursion:
     """The target is a plain recursion 100 times slower at depth 128."""
 
     @pytest.mark.parametrize("size", [1024, SIZE])
-    def test_recursion(self, benchmark: BenchmarkFixture, ratios: Ratios, size: int) -> None:
+    def test_recursion(self, seconds: Callable, compare: Callable, size: int) -> None:
         x, depth = inputs(size), 128
         plain = partial(plain_relu_gram, depth=depth)
         fast = partial(kernels.gram, standardized("relu"), BETA, depth)
         np.testing.assert_allclose(plain(x[:64]), fast(x[:64]), atol=0.02)  # it loses its digits
         jax.block_until_ready(fast(x))
-        clock = benchmark._timer
         times = []
         for _ in range(5):
-            start = clock()
+            start = perf_counter()
             jax.block_until_ready(fast(x))
-            times.append(clock() - start)
-        slow = seconds(benchmark, lambda x: plain(x), x, rounds=1)
-        ratios[f"plain recursion / gram, N = {size}, depth {depth}"] = slow, min(times)
+            times.append(perf_counter() - start)
+        slow = seconds(plain, x, rounds=1)
+        compare(f"plain recursion / gram, N = {size}, depth {depth}", slow, min(times))

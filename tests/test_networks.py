@@ -1,14 +1,12 @@
-"""Finite networks and their tangent kernel, against autodiff and against the theory."""
+"""Finite networks: the formula, written out in NumPy, and the two norms."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from freezechaos import empirical, kernels
-from freezechaos.activations import normalized, standardized
-from freezechaos.networks import FullyConnected, circle, on_sphere
+from freezechaos.activations import normalized
+from freezechaos.networks import NORM_EPSILON, FullyConnected, circle, on_sphere
 
 RELU = normalized("relu")
 
@@ -66,57 +64,73 @@ class TestFullyConnected:
         )
 
 
-class TestNTK:
-    def test_is_the_product_of_jacobians(self, network, inputs):
-        def gradient(x: jax.Array) -> jax.Array:
-            tree = eqx.filter_grad(lambda network: network(x)[0])(network)
-            return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+class TestNorms:
+    """Written out in NumPy, layer by layer."""
 
-        jacobian = jax.vmap(gradient)(inputs)
-        np.testing.assert_allclose(
-            empirical.ntk(network, inputs), jacobian @ jacobian.T, rtol=2e-5, atol=1e-5
+    @staticmethod
+    def standardize(value: np.ndarray, axis: int) -> np.ndarray:
+        scale = np.sqrt(value.var(axis, keepdims=True) + NORM_EPSILON)
+        return (value - value.mean(axis, keepdims=True)) / scale
+
+    @pytest.mark.parametrize("layer_norm", [None, "before", "after"])
+    @pytest.mark.parametrize("batch_norm", [False, True])
+    def test_are_the_formula(self, inputs, layer_norm, batch_norm):
+        network = FullyConnected(
+            [3, 40, 30, 2], RELU, 0.3,
+            layer_norm=layer_norm, batch_norm=batch_norm, key=jax.random.key(1),
+        )  # fmt: skip
+        entering = np.asarray(inputs, np.float64)
+        for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+            pre = np.sqrt((1 - 0.09) / entering.shape[1]) * entering @ np.asarray(weight).T
+            pre = pre + 0.3 * np.asarray(bias)
+            if layer == 2:
+                break
+            value = self.standardize(pre, 1) if layer_norm == "before" else pre
+            value = np.asarray(RELU(jnp.asarray(value, jnp.float32)), np.float64)
+            value = self.standardize(value, 1) if layer_norm == "after" else value
+            entering = self.standardize(value, 0) if batch_norm and layer == 1 else value
+        np.testing.assert_allclose(network(inputs), pre, rtol=1e-3, atol=1e-4)
+
+    def test_layer_norm_leaves_mean_zero_and_variance_one(self, inputs):
+        network = FullyConnected(
+            [3, 64, 64, 1], RELU, 0.3, layer_norm="after", key=jax.random.key(1)
         )
-        np.testing.assert_allclose(
-            empirical.ntk(network, inputs[:2], inputs),
-            jacobian[:2] @ jacobian.T,
-            rtol=2e-5,
-            atol=1e-5,
+        entering, _ = network.forward(inputs)
+        for value in entering[1:]:
+            np.testing.assert_allclose(value.mean(axis=1), 0, atol=1e-5)
+            np.testing.assert_allclose(value.std(axis=1), 1, rtol=1e-4)
+
+    def test_with_batch_norm_the_outputs_sum_to_the_bias(self, inputs):
+        """Sum_j f(x_j) = N beta b, whatever the weights [JGGH]."""
+        network = FullyConnected([3, 20, 20, 2], RELU, 0.3, batch_norm=True, key=jax.random.key(1))
+        mean = network(inputs).mean(axis=0)
+        np.testing.assert_allclose(mean, 0.3 * network.biases[-1], atol=1e-6)
+
+    def test_a_dead_layer_stays_finite(self):
+        network = FullyConnected(
+            [2, 3, 3, 1], RELU, 0.0, layer_norm="after", batch_norm=True, key=jax.random.key(0)
         )
+        same = jnp.ones((4, 2))
+        assert jnp.isfinite(network(same)).all()
 
-    @pytest.mark.parametrize(("form", "beta"), [(standardized, 0.5), (normalized, 0.1)])
-    def test_wide_networks_follow_the_theory(self, form, beta):
-        """Unscaled kernels, within five standard errors of the mean of 48 networks."""
-        sigma, depth = form("relu"), 4
-        inputs = circle(jnp.linspace(0, jnp.pi, 7))
+    def test_batch_norm_wants_a_batch(self, inputs):
+        network = FullyConnected([3, 4, 1], RELU, 0.1, batch_norm=True, key=jax.random.key(0))
+        with pytest.raises(ValueError, match=r"must be a batch \[n, inputs\].*without vmap"):
+            jax.vmap(network)(inputs)
 
-        def sample(key: jax.Array) -> jax.Array:
-            network = FullyConnected([2, 512, 512, 512, 1], sigma, beta, key=key)
-            return empirical.ntk(network, inputs)[0]
+    def test_repr_names_the_norms(self):
+        network = FullyConnected(
+            [3, 4, 1], RELU, 0.1, layer_norm="after", batch_norm=True, key=jax.random.key(0)
+        )
+        assert "layer_norm=after, batch_norm, parameters=" in repr(network)
 
-        mean, error = empirical.monte_carlo(sample, jax.random.split(jax.random.key(5), 48))
-        cosine = jnp.cos(jnp.linspace(0, jnp.pi, 7))
-        diagonal = jnp.exp(kernels.log_ntk_diagonal(sigma, beta, depth))
-        theory = diagonal * kernels.ntk(sigma, beta, depth, cosine)
-        assert jnp.all(jnp.abs(mean - theory) <= 5 * error)
-        assert jnp.all(error < 0.05 * diagonal)
-
-    def test_several_outputs_are_refused(self, inputs):
-        network = FullyConnected([3, 4, 2], RELU, 0.1, key=jax.random.key(0))
-        with pytest.raises(ValueError, match="one output; got 2"):
-            empirical.ntk(network, inputs)
-
-    def test_wrong_width_is_named(self, network):
-        with pytest.raises(ValueError, match="`x2` must have 3 columns"):
-            empirical.ntk(network, jnp.ones((2, 3)), jnp.ones((2, 4)))
-
-
-class TestMonteCarlo:
-    def test_mean_and_error_of_a_gaussian(self):
-        keys = jax.random.split(jax.random.key(3), 400)
-        mean, error = empirical.monte_carlo(lambda key: 2 + jax.random.normal(key, (3,)), keys)
-        assert jnp.all(jnp.abs(mean - 2) < 5 * error)
-        np.testing.assert_allclose(error, 1 / 20, rtol=0.2)
-
-    def test_one_key_is_refused(self):
-        with pytest.raises(ValueError, match="`keys` must be two or more; got 1"):
-            empirical.monte_carlo(jax.random.normal, jax.random.split(jax.random.key(0), 1))
+    @pytest.mark.parametrize(
+        ("widths", "options", "match"),
+        [
+            ([3, 4, 1], {"layer_norm": "inside"}, "`layer_norm` must be"),
+            ([3, 1], {"batch_norm": True}, "without a hidden layer"),
+        ],
+    )
+    def test_refusals(self, widths, options, match):
+        with pytest.raises(ValueError, match=match):
+            FullyConnected(widths, RELU, 0.1, **options, key=jax.random.key(0))

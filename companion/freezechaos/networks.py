@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -12,6 +13,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from . import checks
 from .activations import Activation
+
+NORM_EPSILON = 1e-6
+"""Added to the variance in layer and batch norm, so that a dead layer stays finite."""
 
 
 class FullyConnected(eqx.Module):
@@ -24,7 +28,11 @@ class FullyConnected(eqx.Module):
         widths: n_0, ..., n_L: inputs, hidden layers, outputs; L = len(widths) - 1 is the depth.
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1).
+        layer_norm: "before" or "after" every nonlinearity, over the neurons; None for none.
+        batch_norm: after the last nonlinearity, over the batch that the network is called with.
         key: what the weights are drawn with.
+
+    Neither norm has parameters of its own.
 
     >>> from freezechaos import activations
     >>> network = FullyConnected([2, 64, 1], activations.standardized("relu"), 0.1,
@@ -39,18 +47,23 @@ class FullyConnected(eqx.Module):
     biases: tuple[Float[Array, " after"], ...]
     activation: Activation = eqx.field(static=True)
     beta: float = eqx.field(static=True)
+    layer_norm: str | None = eqx.field(static=True)
+    batch_norm: bool = eqx.field(static=True)
 
     def __init__(
-        self, widths: Sequence[int], activation: Activation, beta: float, *, key: PRNGKeyArray
+        self,
+        widths: Sequence[int],
+        activation: Activation,
+        beta: float,
+        *,
+        layer_norm: Literal["before", "after"] | None = None,
+        batch_norm: bool = False,
+        key: PRNGKeyArray,
     ):
-        if len(widths) < 2 or min(widths) < 1:
-            raise ValueError(
-                f"`widths` must name at least inputs and outputs, each 1 or more; got {widths}. "
-                "Try [2, 256, 1]."
-            )
-        checks.beta(beta)
+        _check(widths, layer_norm, batch_norm)
         self.activation = checks.activation(activation)
-        self.beta = float(beta)
+        self.beta = checks.one_beta(beta)
+        self.layer_norm, self.batch_norm = layer_norm, bool(batch_norm)
         shapes = [(after, before) for before, after in pairwise(widths)]
         keys = jax.random.split(key, 2 * len(shapes))
         self.weights = tuple(map(jax.random.normal, keys[::2], shapes))
@@ -61,12 +74,25 @@ class FullyConnected(eqx.Module):
         """n_0, ..., n_L."""
         return (self.weights[0].shape[1], *(weight.shape[0] for weight in self.weights))
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
-        """The outputs for one input; `jax.vmap` takes a batch."""
-        pre = self.affine(0, x)
-        for layer in range(1, len(self.weights)):
-            pre = self.affine(layer, self.activation(pre))
-        return pre
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        """The outputs for one input or a batch; with batch norm for a batch [n, inputs]."""
+        return self.forward(x)[1]
+
+    def forward(
+        self, x: Float[Array, "*batch inputs"], nudges: Sequence[Array] | None = None
+    ) -> tuple[list[Float[Array, "*batch before"]], Float[Array, "*batch outputs"]]:
+        """What enters each affine map, and the outputs.
+
+        `nudges`, one array a layer, are added to the pre-activations: the derivative of the
+        outputs in them is what backpropagation carries.
+        """
+        entering = [x]
+        for layer in range(len(self.weights)):
+            pre = self.affine(layer, entering[-1])
+            pre = pre if nudges is None else pre + nudges[layer]
+            if layer + 1 < len(self.weights):
+                entering.append(self.hidden(layer, pre))
+        return entering, pre
 
     def affine(self, layer: int, x: Float[Array, "*batch before"]) -> Float[Array, "*batch after"]:
         """The affine map number `layer`, counted from 0."""
@@ -74,17 +100,56 @@ class FullyConnected(eqx.Module):
         pre = self.scale(weight) * (x @ weight.T)
         return pre + jnp.broadcast_to(self.beta * bias, pre.shape)
 
+    def hidden(self, layer: int, pre: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+        """The nonlinearity after the affine map `layer`, with the norms around it."""
+        pre = _standardize(pre, -1) if self.layer_norm == "before" else pre
+        value = self.activation(pre)
+        value = _standardize(value, -1) if self.layer_norm == "after" else value
+        if self.batch_norm and layer + 2 == len(self.weights):
+            if value.ndim != 2:
+                raise ValueError(
+                    "`x` must be a batch [n, inputs] where there is batch norm; got shape "
+                    f"{[*value.shape[:-1], self.widths[0]]}. Call the network with all its "
+                    "inputs at once, without vmap."
+                )
+            value = _standardize(value, 0)
+        return value
+
     def scale(self, weight: Float[Array, "after before"]) -> float:
         """sqrt((1 - beta^2) / n), what a weight matrix with n inputs is multiplied by."""
         return sqrt((1 - self.beta) * (1 + self.beta) / weight.shape[1])
 
     def __repr__(self) -> str:
+        parts = [" > ".join(map(str, self.widths)), self.activation.name, f"beta={self.beta:g}"]
+        parts += [f"layer_norm={self.layer_norm}"] if self.layer_norm else []
+        parts += ["batch_norm"] if self.batch_norm else []
         size = sum(np.size(leaf) for leaf in (*self.weights, *self.biases))
-        widths = " > ".join(map(str, self.widths))
-        return (
-            f"FullyConnected({widths}, {self.activation.name}, beta={self.beta:g}, "
-            f"parameters={size})"
+        return f"FullyConnected({', '.join(parts)}, parameters={size})"
+
+
+def _check(widths: Sequence[int], layer_norm: str | None, batch_norm: bool) -> None:
+    if len(widths) < 2 or min(widths) < 1:
+        raise ValueError(
+            f"`widths` must name at least inputs and outputs, each 1 or more; got {widths}. "
+            "Try [2, 256, 1]."
         )
+    if layer_norm not in (None, "before", "after"):
+        raise ValueError(
+            f'`layer_norm` must be "before" or "after" the nonlinearity, or None; got '
+            f"{layer_norm!r}."
+        )
+    if batch_norm and len(widths) < 3:
+        raise ValueError(
+            f"`batch_norm` follows the last nonlinearity; got `widths` {widths} without a hidden "
+            "layer. Try [2, 256, 1]."
+        )
+
+
+def _standardize(value: Array, axis: int) -> Array:
+    centred = value - jnp.mean(value, axis, keepdims=True)
+    centred -= jnp.mean(centred, axis, keepdims=True)  # what rounding left of the mean
+    variance = jnp.mean(centred**2, axis, keepdims=True)
+    return centred * jax.lax.rsqrt(variance + NORM_EPSILON)
 
 
 def on_sphere(x: Float[Array, "n d"]) -> Float[Array, "n d"]:
