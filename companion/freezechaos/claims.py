@@ -1,0 +1,175 @@
+"""The claims of the two papers: what each predicts, what is measured, and whether it holds.
+
+One function a claim; the tests assert them, the book tabulates them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+
+from . import empirical, kernels, regimes
+from .activations import Activation, normalized, standardized
+from .networks import FullyConnected, circle
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement with two numbers that ought to agree.
+
+    Arguments:
+        statement: what is claimed, in a sentence.
+        source: the paper and where in it, such as "[JGGH] freeze theorem".
+        chapter: the chapter that shows it, such as "03_freeze_and_chaos".
+        predicted: what theory says.
+        measured: what was computed here.
+        tolerance: how far from the prediction the measurement may lie.
+    """
+
+    statement: str
+    source: str
+    chapter: str
+    predicted: float
+    measured: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """|measured - predicted| <= tolerance; never for NaN."""
+        return abs(self.measured - self.predicted) <= self.tolerance
+
+
+CLAIMS: dict[str, Callable[[], Claim]] = {}
+"""All claims by name; each is computed once a session."""
+
+
+def claim(function: Callable[[], Claim]) -> Callable[[], Claim]:
+    """Enter a function without arguments among the `CLAIMS`."""
+    kept = cache(function)
+    CLAIMS[function.__name__] = kept
+    return kept
+
+
+@claim
+def freeze_rate() -> Claim:
+    """1 - theta falls like L r^L for a smooth activation."""
+    sigma, beta, depth = standardized("erf"), 0.6, 200
+    return Claim(
+        "In freeze 1 − ϑ falls like L·r^L with depth, for a smooth activation: log r a layer.",
+        "[JGGH] freeze theorem",
+        "03_freeze_and_chaos",
+        predicted=float(jnp.log(regimes.characteristic_value(sigma, beta))),
+        measured=_fall(kernels.ntk_gap, sigma, beta, depth) - float(jnp.log1p(1 / depth)),
+        tolerance=10 / depth**2,  # (L + a) r^L with a of order one
+    )
+
+
+@claim
+def freeze_rate_with_a_kink() -> Claim:
+    """1 - theta falls like r^(L / 2) for ReLU."""
+    sigma, beta = standardized("relu"), 0.6
+    return Claim(
+        "In freeze 1 − ϑ of ReLU falls like r^(L/2): half as fast, because of the kink.",
+        "[JGGH] freeze theorem",
+        "03_freeze_and_chaos",
+        predicted=float(jnp.log(regimes.characteristic_value(sigma, beta)) / 2),
+        measured=_fall(kernels.ntk_gap, sigma, beta, 60),
+        tolerance=1e-4,
+    )
+
+
+@claim
+def chaos_rate() -> Claim:
+    """Theta falls like r^-L between different inputs."""
+    sigma, beta = normalized("relu"), 0.3
+    return Claim(
+        "In chaos ϑ between different inputs falls exponentially with depth, by 1/r a layer.",
+        "[JGGH] chaos theorem",
+        "03_freeze_and_chaos",
+        predicted=-float(jnp.log(regimes.characteristic_value(sigma, beta))),
+        measured=_fall(kernels.ntk, sigma, beta, 120),
+        tolerance=1e-4,
+    )
+
+
+@claim
+def edge_limit() -> Claim:
+    """Theta tends to 1/4 for ReLU without bias."""
+    statement = "At the edge ϑ of ReLU tends to 1/4 between different inputs."
+    return _edge("relu", statement, "[JGGH] section 3", 1 / 4)
+
+
+@claim
+def smooth_edge_limit() -> Claim:
+    """Theta tends to 1/3 for a smooth activation at its critical beta."""
+    statement = "At the edge ϑ of a smooth activation tends to 1/3."
+    return _edge("tanh", statement, "derived in the chapter", 1 / 3)
+
+
+@claim
+def diagonal() -> Claim:
+    """Theta(x, x) = (1 - r^L) / (1 - r), in finite networks."""
+    sigma, beta, depth = normalized("relu"), 0.3, 6
+    mean, error = _finite_kernel(sigma, beta, depth)
+    return Claim(
+        "Θ(x, x) = 1 + r + … + r^(L−1), here in networks of six layers, width 1024.",
+        "[JGGH] section 2",
+        "02_the_tangent_kernel",
+        predicted=float(jnp.exp(kernels.log_ntk_diagonal(sigma, beta, depth))),
+        measured=float(mean[0]),
+        tolerance=3 * float(error[0]),
+    )
+
+
+@claim
+def finite_networks() -> Claim:
+    """The kernel of wide networks lies within three standard errors of the limit."""
+    sigma, beta, depth = normalized("relu"), 0.3, 6
+    mean, error = _finite_kernel(sigma, beta, depth)
+    theory = jnp.exp(kernels.log_ntk_diagonal(sigma, beta, depth)) * kernels.ntk(
+        sigma, beta, depth, jnp.cos(_ANGLES)
+    )
+    return Claim(
+        "The kernel of finite networks is the infinite one: largest deviation over seven angles, "
+        "in standard errors of the mean over 32 networks of width 1024.",
+        "[JGGH] section 2",
+        "02_the_tangent_kernel",
+        predicted=0.0,
+        measured=float(jnp.max(jnp.abs(mean - theory) / error)),
+        tolerance=3.0,
+    )
+
+
+_ANGLES = jnp.linspace(0, jnp.pi, 7)
+
+
+@cache
+def _finite_kernel(sigma: Activation, beta: float, depth: int) -> empirical.Estimate:
+    """The kernel between the angle 0 and seven others, mean over 32 networks."""
+    inputs = circle(_ANGLES)
+
+    def sample(key: jax.Array) -> jax.Array:
+        network = FullyConnected([2, *[1024] * (depth - 1), 1], sigma, beta, key=key)
+        return empirical.ntk(network, inputs[:1], inputs)[0]
+
+    return empirical.monte_carlo(sample, jax.random.split(jax.random.key(0), 32))
+
+
+def _fall(kernel: Callable[..., jax.Array], sigma: Activation, beta: float, depth: int) -> float:
+    """The change of the logarithm from one depth to the next, at a cosine of 0.3."""
+    here, there = (kernel(sigma, beta, length, 0.3) for length in (depth, depth + 1))
+    return float(jnp.log(there / here))
+
+
+def _edge(name: str, statement: str, source: str, limit: float) -> Claim:
+    sigma, depth = standardized(name), 100_000
+    return Claim(
+        statement,
+        source,
+        "03_freeze_and_chaos",
+        predicted=limit,
+        measured=float(kernels.ntk(sigma, regimes.critical_beta(sigma), depth, 0.3)),
+        tolerance=2e-4,  # the approach is (a log L + b) / L
+    )

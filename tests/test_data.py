@@ -1,0 +1,764 @@
+"""Image sets: what is drawn is what its latents say, what is read is what was published."""
+
+import gzip
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freezechaos import data
+from freezechaos.data import Latents, archives, formats, photographs, shapes
+
+
+def distinct(images: np.ndarray) -> set[bytes]:
+    return {image.tobytes() for image in images}
+
+
+class TestDigits:
+    def test_splits_share_nothing_and_are_everything(self):
+        train, test = data.load(), data.load(split="test")
+        assert (len(train), len(test)) == (1442, 355)
+        assert len(distinct(train.images) | distinct(test.images)) == 1797
+
+    def test_are_those_of_scikit_learn(self):
+        from sklearn.datasets import load_digits
+
+        digits, train = load_digits(), data.load()
+        of_three = digits.images[digits.target == 3]
+        kept = len(of_three) - len(of_three) // 5
+        np.testing.assert_array_equal(
+            train.images[train.labels == 3, :, :, 0] * 8 + 8, of_three[:kept]
+        )
+
+    def test_a_nearest_neighbour_reads_other_writers(self):
+        train, test = data.load(), data.load(split="test")
+        products = test.images.reshape(355, -1) @ train.images.reshape(1442, -1).T
+        distances = np.sum(train.images**2, axis=(1, 2, 3)) - 2 * products
+        read = train.labels[np.argmin(distances, axis=1)]
+        assert np.mean(read == test.labels) > 0.93
+
+    def test_form(self):
+        train = data.load()
+        assert train.images.dtype == np.float32
+        assert train.labels.dtype == np.int32
+        assert (train.images.min(), train.images.max()) == (-1, 1)
+        assert train.classes[7] == "7"
+        assert repr(train) == "Images(1442 of [8, 8, 1], 10 classes, digits train: UCI, CC BY 4.0)"
+
+    def test_same_call_twice_and_writable(self):
+        first, second = data.load(count=20), data.load(count=20)
+        np.testing.assert_array_equal(first.images, second.images)
+        first.images[:] = 0
+        assert data.load(count=20).images.min() == -1
+
+
+class TestCount:
+    @pytest.mark.parametrize("count", [1, 7, 100, 333])
+    def test_is_balanced(self, count):
+        part = data.load(count=count)
+        per_class = np.bincount(part.labels, minlength=10)
+        assert len(part) == count == len(distinct(part.images))
+        assert np.ptp(per_class) <= 1
+
+    def test_larger_adds_to_smaller(self):
+        np.testing.assert_array_equal(data.load(count=50).images, data.load(count=90).images[:50])
+
+    def test_seeds_differ(self):
+        few, others = data.load(count=50), data.load(count=50, seed=1)
+        assert len(distinct(few.images) & distinct(others.images)) < 15
+
+    def test_all_of_them_shuffled(self):
+        everything, shuffled = data.load(), data.load(count=1442)
+        assert distinct(everything.images) == distinct(shuffled.images)
+        assert not np.array_equal(everything.labels, shuffled.labels)
+
+    def test_labels_go_with_their_images(self):
+        train = data.load()
+        label = {x.tobytes(): y for x, y in zip(train.images, train.labels, strict=True)}
+        part = data.load(count=200, seed=3)
+        assert [label[x.tobytes()] for x in part.images] == part.labels.tolist()
+
+
+class TestSizeAndChannels:
+    def test_resized_digits_keep_their_mean(self):
+        small, large = data.load(count=50), data.load(count=50, size=24)
+        assert large.images.shape == (50, 24, 24, 1)
+        assert np.abs(large.images).max() == 1
+        np.testing.assert_allclose(
+            large.images.mean((1, 2, 3)), small.images.mean((1, 2, 3)), atol=0.05
+        )
+
+    def test_colour_of_grey_is_grey(self):
+        grey, colour = data.load(count=5), data.load(count=5, channels=3)
+        np.testing.assert_array_equal(colour.images, np.repeat(grey.images, 3, axis=-1))
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"name": "fashion-mnist"}, "`name` must be .* Did you mean 'fashion_mnist'?"),
+            ({"name": "cats"}, "`name` must be one of digits, .*'digits' is built in"),
+            ({"split": "valid"}, "`split` must be 'train' or 'test'; got 'valid'"),
+            ({"count": 0}, "`count` must be 1 or more"),
+            ({"count": 2.5}, "`count` must be 1 or more.*got 2.5"),
+            ({"count": 5000}, "`count` must be at most 1442, .*got 5000"),
+            ({"seed": -1}, "`seed` must be a whole number"),
+            ({"seed": None}, "`seed` must be a whole number"),
+            ({"size": 7}, "`size` must be 8 pixels or more; got 7"),
+            ({"channels": 2}, "`channels` must be 1 or 3; got 2"),
+            ({"path": "here"}, "`path` must be left out; got 'here'. It goes with 'folder'"),
+            ({"name": "folder"}, "`path` must be your folder of pictures; got None"),
+        ],
+    )
+    def test_name_the_argument(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            data.load(**arguments)
+
+    def test_available_knows_the_names_too(self):
+        assert data.available("digits")
+        assert data.available("shapes")
+        with pytest.raises(ValueError, match=r"Did you mean 'mnist'\?"):
+            data.available("mnists")
+
+
+def supersampled(
+    sides: int, x: float, y: float, scale: float, angle: float, size: int
+) -> np.ndarray:
+    """Coverage by counting points between a polygon's corners, or in a disk."""
+    fine = 16 * size
+    line = (np.arange(fine) + 0.5) * 2 / fine - 1
+    right, up = np.meshgrid(line, -line)
+    if sides == 0:
+        inside = (right - x) ** 2 + (up - y) ** 2 < scale**2
+    else:
+        radius = scale * np.sqrt(2 * np.pi / (sides * np.sin(2 * np.pi / sides)))
+        turns = angle - np.pi / 2 + np.pi * (2 * np.arange(sides + 1) + 1) / sides
+        corners = np.stack([x + radius * np.cos(turns), y + radius * np.sin(turns)], axis=1)
+        inside = np.ones_like(right, bool)
+        for (x0, y0), (x1, y1) in pairwise(corners):
+            inside &= (x1 - x0) * (up - y0) > (y1 - y0) * (right - x0)
+    return inside.reshape(size, 16, size, 16).mean((1, 3))
+
+
+def coverage(latents: Latents, size: int) -> np.ndarray:
+    return (data.draw(latents._replace(shade=1.0), size)[..., 0] + 1) / 2
+
+
+class TestShapes:
+    @pytest.mark.parametrize("size", [8, 28, 32, 64])
+    def test_cover_what_counting_points_says(self, size):
+        latents = shapes.sample(30, (5,))
+        for drawn, *latent in zip(coverage(latents, size), *latents[:5], strict=True):
+            shape, *outline = map(float, latent)
+            counted = supersampled((0, 4, 3)[int(shape)], *outline, size)
+            assert np.abs(drawn - counted).max() < 0.12
+            assert np.abs(drawn - counted).mean() < 0.002
+
+    @pytest.mark.parametrize("size", [32, 64])
+    def test_area_of_a_disk_is_pi_r_squared(self, size):
+        radii = np.linspace(0.2, 0.9, 15)
+        area = coverage(Latents(x=0.03, scale=radii), size).sum((1, 2)) * (2 / size) ** 2
+        np.testing.assert_allclose(area, np.pi * radii**2, rtol=0.01)
+
+    def test_every_shape_of_a_scale_has_the_same_area(self):
+        latents = shapes.sample(3000, (1,))
+        area = coverage(latents, 32).sum((1, 2)) * (2 / 32) ** 2
+        np.testing.assert_allclose(area, np.pi * latents.scale**2, rtol=0.02)
+
+    def test_centroid_is_the_position(self):
+        latents = shapes.sample(300, (2,))
+        covered, line = coverage(latents, 32), (np.arange(32) + 0.5) / 16 - 1
+        mass = covered.sum((1, 2))
+        np.testing.assert_allclose(covered.sum(1) @ line / mass, latents.x, atol=0.005)
+        np.testing.assert_allclose(covered.sum(2) @ -line / mass, latents.y, atol=0.005)
+
+    @pytest.mark.parametrize(("shape", "sides"), [(1, 4), (2, 3)])
+    def test_look_the_same_after_their_turn_only(self, shape, sides):
+        turn = 2 * np.pi / sides
+        turned = data.draw(Latents(shape, 0.1, -0.2, angle=np.array([0.3, 0.3 + turn, 1.0])), 32)
+        np.testing.assert_allclose(turned[0], turned[1], atol=1e-4)
+        assert np.abs(turned[0] - turned[2]).max() > 0.5
+
+    def test_angles_turn_counterclockwise(self):
+        upright, turned = data.draw(Latents(2, angle=np.array([0, np.pi / 2])), 32)
+        np.testing.assert_allclose(turned, np.rot90(upright), atol=1e-4)
+        widths = np.sum(upright[..., 0] > 0, axis=1)
+        widths = widths[widths > 0]
+        assert widths[0] <= 2  # a corner above, a side below
+        assert widths[-1] == widths.max() > 10
+
+    def test_shade_and_ground(self):
+        images = data.draw(Latents(shape=[0, 1, 2], shade=[-0.5, 0.25, 1.0]), 32)
+        np.testing.assert_allclose(images[:, 16, 16, 0], [-0.5, 0.25, 1.0], atol=1e-6)
+        assert (images[:, 0] == -1).all()
+
+    def test_latents_fill_their_ranges_and_the_picture_holds_every_sprite(self):
+        train = data.load("shapes", count=3000, size=16)
+        _, x, y, scale, angle, shade = train.latents
+        for values, low, high in ((x, -0.375, 0.375), (scale, 0.2, 0.4), (shade, 0, 1)):
+            assert low <= values.min() < low + 0.01 * (high - low)
+            assert high - 0.01 * (high - low) < values.max() <= high
+        for shape, turn in enumerate((0, np.pi / 2, 2 * np.pi / 3)):
+            assert 0.99 * turn <= angle[train.labels == shape].max() <= turn
+        assert np.abs(np.corrcoef([x, y, scale, shade]) - np.eye(4)).max() < 0.08
+        outermost = Latents(2, 0.375, [[-0.375], [0.375]], 0.4, np.linspace(0, 2, 40))
+        area = coverage(Latents(*map(np.ravel, np.broadcast_arrays(*outermost))), 64).mean((1, 2))
+        np.testing.assert_allclose(4 * area, np.pi * 0.4**2, rtol=0.01)
+
+    def test_labels_are_the_shapes_in_turn(self):
+        train = data.load("shapes", count=8)
+        assert [train.classes[label] for label in train.labels[:4]] == [
+            "disk",
+            "square",
+            "triangle",
+            "disk",
+        ]
+        np.testing.assert_array_equal(train.labels, train.latents.shape)
+        np.testing.assert_array_equal(train.images, data.draw(train.latents, 32))
+
+    def test_splits_and_seeds_draw_other_sprites(self):
+        calls = ({}, {"split": "test"}, {"seed": 1}, {"split": "test", "seed": 1})
+        positions = [data.load("shapes", count=500, size=8, **call).latents.x for call in calls]
+        assert len(set(np.concatenate(positions).tolist())) > 1990
+
+    def test_repeat_and_grow(self):
+        few, more = (data.load("shapes", count=n, size=8, channels=3) for n in (40, 170))
+        assert few.images.shape == (40, 8, 8, 3)
+        np.testing.assert_array_equal(few.images, more.images[:40])
+
+    @pytest.mark.parametrize(
+        ("latents", "size", "message"),
+        [
+            (Latents(), 4, "`size` must be 8"),
+            (Latents(shape=3), 32, "`shape` must be 0, 1 or 2; got 3"),
+            (Latents(scale=[0.3, 0.0]), 32, "`scale` must be above 0; got 0. It is a radius"),
+            (Latents(x=[0.1, np.nan]), 32, "`x` must be finite; got nan"),
+            (Latents(shade=1.5), 32, r"`shade` must be in \[-1, 1\].*got 1.5"),
+        ],
+    )
+    def test_bad_latents(self, latents, size, message):
+        with pytest.raises(ValueError, match=message):
+            data.draw(latents, size)
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder; what is asked for is noted, and may be cut off half way."""
+
+    asked: list[str]
+    cut = False
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if not self.cut:
+            return super().do_GET()
+        whole = Path(self.translate_path(self.path)).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(whole)))
+        self.end_headers()
+        self.wfile.write(whole[: len(whole) // 2])
+        return None
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Publisher:
+    """A set on a server of this machine: its archives, their true checksums, its folder."""
+
+    def __init__(self, folder: Path, handler: type[Handler], address: str, patch) -> None:
+        self.folder, self.handler, self.address, self.patch = folder, handler, address, patch
+
+    def publish(self, name: str, contents: dict[str, bytes], digest=archives.sha256) -> None:
+        for path, raw in contents.items():
+            (self.folder / path).parent.mkdir(exist_ok=True)
+            (self.folder / path).write_bytes(raw)
+        self.patch.setitem(
+            archives.ARCHIVES,
+            name,
+            tuple(
+                archives.Archive(path, f"{self.address}/{path}", digest(raw), digest)
+                for path, raw in contents.items()
+            ),
+        )
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    """Yield a server for small sets, the only one that is asked; the cache is empty."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    monkeypatch.delenv("FREEZECHAOS_DATA", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(archives, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(archives, "ARCHIVES", {})
+    handler = type("Noting", (Handler,), {"asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield Publisher(
+            folder, handler, f"http://127.0.0.1:{server.server_address[1]}", monkeypatch
+        )
+        server.shutdown()
+        thread.join()
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Return a gzipped IDX file of bytes."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return gzip.compress(header + array.astype(np.uint8).tobytes(), mtime=0)
+
+
+TRAIN = np.arange(12 * 28 * 28).reshape(12, 28, 28) % 256
+TEST = 255 - TRAIN[:5]
+IMAGES, LABELS = "mnist/train-images-idx3-ubyte.gz", "mnist/train-labels-idx1-ubyte.gz"
+SMALL = {
+    IMAGES: idx(TRAIN),
+    LABELS: idx(np.arange(12) % 10),
+    "mnist/t10k-images-idx3-ubyte.gz": idx(TEST),
+    "mnist/t10k-labels-idx1-ubyte.gz": idx(np.arange(5)),
+}
+
+
+@pytest.fixture
+def mnist(publisher: Publisher) -> Publisher:
+    publisher.publish("mnist", SMALL)
+    return publisher
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+class TestDownloads:
+    def test_arrive_whole_and_once(self, mnist, tmp_path, capsys):
+        assert not data.available("mnist")
+        train = data.load("mnist")
+        np.testing.assert_allclose(train.images[..., 0] * 127.5 + 127.5, TRAIN, atol=1e-4)
+        assert train.labels.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+        assert mnist.handler.asked == [f"/{IMAGES}", f"/{LABELS}"]
+        assert "100%" in capsys.readouterr().err
+        assert everything_in(tmp_path / "cache") == ["mnist", IMAGES, LABELS]
+
+        assert not data.available("mnist")
+        test = data.load("mnist", "test")
+        np.testing.assert_allclose(test.images, -train.images[:5], atol=1e-6)
+        assert data.available("mnist")
+        del mnist.handler.asked[:]
+        data.load("mnist")
+        assert mnist.handler.asked == []
+
+    def test_of_another_content_are_refused_and_removed(self, mnist, tmp_path):
+        (mnist.folder / LABELS).write_bytes(b"a login page")
+        true, got = (hashlib.sha256(raw).hexdigest() for raw in (SMALL[LABELS], b"a login page"))
+        with pytest.raises(ValueError, match=f"{LABELS} must have .*{true}; got {got}"):
+            data.load("mnist")
+        assert everything_in(tmp_path / "cache") == ["mnist", IMAGES]
+
+    def test_cut_off_leave_nothing(self, mnist, tmp_path):
+        mnist.handler.cut = True
+        with pytest.raises(OSError, match=f"{IMAGES} is not on this machine.*FREEZECHAOS_DATA"):
+            data.load("mnist")
+        assert everything_in(tmp_path / "cache") == ["mnist"]
+
+    def test_not_found(self, mnist, tmp_path):
+        (mnist.folder / IMAGES).unlink()
+        with pytest.raises(OSError, match=r'HTTPError.*data.load\("digits"\)'):
+            data.load("mnist")
+        assert everything_in(tmp_path / "cache") == ["mnist"]
+
+    def test_no_network(self, mnist, tmp_path):
+        nowhere = [
+            replace(file, url="http://127.0.0.1:9/file") for file in archives.ARCHIVES["mnist"]
+        ]
+        mnist.patch.setitem(archives.ARCHIVES, "mnist", tuple(nowhere))
+        with pytest.raises(
+            OSError, match=r"127.0.0.1:9/file could not be downloaded.*ConnectionError"
+        ):
+            data.load("mnist")
+        assert everything_in(tmp_path / "cache") == ["mnist"]
+
+    def test_cache_that_is_no_folder(self, mnist, tmp_path):
+        (tmp_path / "cache").write_text("in the way")
+        with pytest.raises(OSError, match=r"could not be downloaded to .*cache"):
+            data.load("mnist")
+        assert mnist.handler.asked == []
+
+    def test_spoilt_file_of_the_cache_is_fetched_anew(self, mnist, tmp_path):
+        data.load("mnist")
+        (tmp_path / "cache" / IMAGES).write_bytes(SMALL[IMAGES][:100])
+        assert not data.available("mnist")
+        del mnist.handler.asked[:]
+        assert len(data.load("mnist")) == 12
+        assert mnist.handler.asked == [f"/{IMAGES}"]
+        assert (tmp_path / "cache" / IMAGES).read_bytes() == SMALL[IMAGES]
+
+
+class TestOwnFolder:
+    @pytest.fixture
+    def own(self, mnist, monkeypatch) -> Path:
+        monkeypatch.setenv("FREEZECHAOS_DATA", str(mnist.folder))
+        return mnist.folder
+
+    def test_is_read_in_place(self, own, mnist, tmp_path):
+        assert data.available("mnist")
+        assert len(data.load("mnist")) == 12
+        assert mnist.handler.asked == []
+        assert not (tmp_path / "cache").exists()
+
+    def test_another_file_is_refused_and_kept(self, own, mnist):
+        (own / LABELS).write_bytes(b"mine")
+        true, got = (hashlib.sha256(raw).hexdigest() for raw in (SMALL[LABELS], b"mine"))
+        with pytest.raises(ValueError, match=f"{own / LABELS} must have .*{true}; got {got}"):
+            data.load("mnist")
+        assert not data.available("mnist")
+        assert (own / LABELS).read_bytes() == b"mine"
+        assert mnist.handler.asked == []
+
+    def test_what_it_lacks_is_downloaded(self, mnist, tmp_path, monkeypatch):
+        (tmp_path / "own" / "mnist").mkdir(parents=True)
+        (tmp_path / "own" / IMAGES).write_bytes(SMALL[IMAGES])
+        monkeypatch.setenv("FREEZECHAOS_DATA", str(tmp_path / "own"))
+        assert len(data.load("mnist")) == 12
+        assert mnist.handler.asked == [f"/{LABELS}"]
+        assert everything_in(tmp_path / "own") == ["mnist", IMAGES]
+
+    def test_that_is_none(self, mnist, tmp_path, monkeypatch):
+        monkeypatch.setenv("FREEZECHAOS_DATA", str(tmp_path / "misspelt"))
+        assert not data.available("mnist")
+        with pytest.raises(
+            ValueError, match=r"`FREEZECHAOS_DATA` must name a folder; got .*misspelt"
+        ):
+            data.load("mnist")
+
+    def test_named_by_nothing_is_none(self, mnist, monkeypatch):
+        monkeypatch.setenv("FREEZECHAOS_DATA", "")
+        data.load("mnist")
+        assert len(mnist.handler.asked) == 2
+
+
+def plain(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+HEADER = bytes([0, 0, 8, 1, 0, 0, 0, 5])
+
+
+class TestIdx:
+    @pytest.mark.parametrize(
+        ("raw", "message"),
+        [
+            (SMALL[LABELS][:-9], "labels must be a whole gzip file"),
+            (b"no gzip", "labels must be a whole gzip file"),
+            (SMALL[LABELS][:12] + b"\xff" * 20, "labels must be a whole gzip file"),
+            (SMALL[IMAGES], "labels must begin with the IDX magic number 00000801; got 00000803"),
+            (plain(b""), "IDX magic number"),
+            (plain(HEADER + b"1234"), "must hold 5 bytes after a header of 8; got 12 in all"),
+            (plain(HEADER + b"123456"), "must hold 5 bytes after a header of 8; got 14 in all"),
+            (plain(HEADER[:4]), "must hold 0 bytes after a header of 8; got 4 in all"),
+        ],
+        ids=["cut", "text", "spoilt", "images", "empty", "short", "long", "header cut"],
+    )
+    def test_broken_files(self, raw, message):
+        with pytest.raises(ValueError, match=message):
+            formats.read_idx(raw, 1, "labels")
+
+    def test_a_broken_file_is_named_by_load(self, publisher):
+        publisher.publish("mnist", SMALL | {IMAGES: SMALL[LABELS]})
+        with pytest.raises(ValueError, match=f"{IMAGES} must begin with the IDX magic"):
+            data.load("mnist")
+
+
+def jpeg(pixels: np.ndarray, orientation: int = 1) -> bytes:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "JPEG", quality=95, exif=exif)
+    return file.getvalue()
+
+
+def flat(shade: int) -> np.ndarray:
+    return np.full((20, 20, 3), shade)
+
+
+HANDS = {
+    f"Dataset/{digit}/IMG_{number}.JPG": jpeg(flat(20 * digit + 2 * number))
+    for digit in range(10)
+    for number in range(10)
+}
+
+
+def packed(files: dict[str, bytes], prefix: str = "", mode: str = "w:gz") -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode=mode) as tar:
+        for path, raw in files.items():
+            member = tarfile.TarInfo(prefix + path)
+            member.size = len(raw)
+            tar.addfile(member, io.BytesIO(raw))
+    return archive.getvalue()
+
+
+class TestSignDigits:
+    PATH = "sign-digits/hands.tar.gz"
+
+    def test_labels_are_the_folders(self, publisher):
+        publisher.publish("sign_digits", {self.PATH: packed(HANDS)}, formats.photographs_sha256)
+        for split, numbers in (("train", range(8)), ("test", range(8, 10))):
+            hands = data.load("sign_digits", split, size=16)
+            means = 127.5 * (hands.images.mean((1, 2, 3)) + 1)
+            true = [20 * digit + 2 * number for digit in range(10) for number in numbers]
+            np.testing.assert_allclose(means, true, atol=0.6)
+            assert hands.labels.tolist() == [d for d in range(10) for _ in numbers]
+
+    def test_checksum_is_of_what_is_inside(self):
+        digest = formats.photographs_sha256(packed(HANDS))
+        host = packed(
+            {"README.md": b"new", **dict(reversed(HANDS.items())), "Examples/0.JPG": b"x"},
+            "Set-4b/",
+        )
+        assert formats.photographs_sha256(host) == digest
+        lines = [f"{hashlib.sha256(HANDS[path]).hexdigest()}  {path}\n" for path in sorted(HANDS)]
+        assert digest == hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda files: files | {"Dataset/3/IMG_4.JPG": files["Dataset/3/IMG_5.JPG"]},
+            lambda files: files | {"Dataset/3/IMG_99.JPG": files["Dataset/3/IMG_5.JPG"]},
+            lambda files: dict(list(files.items())[1:]),
+            lambda files: {path.replace("/4/", "/5/a"): raw for path, raw in files.items()},
+        ],
+        ids=["changed", "added", "removed", "moved"],
+    )
+    def test_another_inside_is_refused(self, publisher, tmp_path, change):
+        publisher.publish("sign_digits", {self.PATH: packed(HANDS)}, formats.photographs_sha256)
+        (publisher.folder / self.PATH).write_bytes(packed(change(HANDS)))
+        with pytest.raises(ValueError, match=f"{self.PATH} must have the SHA-256"):
+            data.load("sign_digits")
+        assert everything_in(tmp_path / "cache") == ["sign-digits"]
+
+    @pytest.mark.parametrize(
+        "raw",
+        [b"", b"no archive", packed(HANDS)[:-300], packed(HANDS, mode="w")],
+        ids=["empty", "text", "cut", "not zipped"],
+    )
+    def test_broken_archives_are_refused(self, publisher, raw):
+        publisher.publish("sign_digits", {self.PATH: packed(HANDS)}, formats.photographs_sha256)
+        (publisher.folder / self.PATH).write_bytes(raw)
+        with pytest.raises(ValueError, match=r"got none, as it is no whole tar.gz"):
+            data.load("sign_digits")
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a picture under `mine` and returns its path."""
+
+    def write(name: str, pixels: np.ndarray, **options) -> Path:
+        path = tmp_path / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path, **options)
+        return path
+
+    return write
+
+
+class TestFolder:
+    @pytest.fixture
+    def load(self, tmp_path) -> Callable[..., data.Images]:
+        return partial(data.load, "folder", path=tmp_path / "mine", size=8)
+
+    def test_subfolders_are_classes(self, save, load):
+        for number in range(10):
+            save(f"cats/{number}.png", flat(10 * number))
+            save(f"dogs/puppies/{number}.JPG", flat(100 + 10 * number))
+        train, test = load(), load(split="test")
+        assert train.classes == ("cats", "dogs")
+        assert train.images.shape == (16, 8, 8, 3)
+        assert train.labels.tolist() == [0] * 8 + [1] * 8
+        found = np.round(127.5 * (test.images[:, 4, 4, 0] + 1))
+        np.testing.assert_allclose(found, [80, 90, 180, 190], atol=1)
+        few = load(count=4)
+        assert sorted(few.labels.tolist()) == [0, 0, 1, 1]
+        np.testing.assert_array_equal(few.images.mean((1, 2, 3)) > -0.25, few.labels == 1)
+
+    def test_loose_pictures_have_no_labels(self, save, load, tmp_path):
+        for number in range(5):
+            save(f"{number}.png", flat(50 * number))
+        (tmp_path / "mine" / "notes.txt").write_text("not a picture")
+        (tmp_path / "mine" / ".hidden.png").write_text("not a picture")
+        (tmp_path / "mine" / "empty").mkdir()
+        train = load()
+        assert train.labels is None
+        assert train.classes == ()
+        assert len(train) == 4
+        assert "no labels" in repr(train)
+        assert load(split="test").images.mean() == pytest.approx(200 / 127.5 - 1)
+
+    def test_only_what_is_asked_for_is_decoded(self, save, load, tmp_path):
+        for number in range(10):
+            save(f"{number}.png", flat(10 * number))
+        load(split="test")
+        (tmp_path / "mine" / "3.png").write_bytes(b"broken")
+        assert len(load(split="test")) == 2
+        with pytest.raises(ValueError, match=r"3.png must be a picture"):
+            load()
+
+    def test_middle_square(self, save, load):
+        wide = np.zeros((20, 60, 3))
+        wide[:, 20:40] = 255
+        save("wide.png", wide)
+        save("tall.png", wide.transpose(1, 0, 2))
+        assert load().images.min() > 0.8  # the smoothing looks a pixel beyond
+
+    def test_upright(self, save, load, tmp_path):
+        top = np.repeat([255, 0], 10)[:, None, None] * np.ones((1, 20, 3))
+        for orientation in range(1, 9):
+            stored = {
+                1: top,
+                2: top[:, ::-1],
+                3: top[::-1, ::-1],
+                4: top[::-1],
+                5: top.transpose(1, 0, 2),
+                6: np.rot90(top),
+                7: np.rot90(top, 2).transpose(1, 0, 2),
+                8: np.rot90(top, -1),
+            }[orientation]
+            path = tmp_path / "mine" / f"{orientation}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(jpeg(stored, orientation))
+        images = load().images
+        assert len(images) == 7
+        assert images[:, :3].min() > 0.8
+        assert images[:, 5:].max() < -0.8
+
+    def test_smaller_without_aliasing(self, save, load):
+        board = 255 * (np.indices((256, 256)).sum(0) % 2)
+        save("board.png", board)
+        save("board.jpg", np.kron(board[:128, :128], np.ones((16, 16))), quality=90)
+        assert np.abs(load().images).max() < 0.02
+
+    def test_grey_is_the_luma_and_transparent_is_white(self, save, load):
+        save("a.png", flat(0) + np.array([255, 0, 0]))
+        save("b.png", np.zeros((20, 20, 4)))
+        red, clear = load(channels=1).images
+        assert red.shape == (8, 8, 1)
+        np.testing.assert_allclose(red, 2 * 0.299 - 1, atol=0.01)
+        np.testing.assert_array_equal(clear, 1)
+
+    def test_one_picture_has_no_test_split(self, save, load):
+        save("a.png", flat(3))
+        with pytest.raises(ValueError, match="`split` must be 'train' here; got 'test'"):
+            load(split="test")
+
+    @pytest.mark.parametrize(
+        "raw", [b"", b"no picture", jpeg(flat(9))[:-40]], ids=["empty", "text", "cut"]
+    )
+    def test_unreadable_files_are_named(self, save, load, raw):
+        save("a.png", flat(3))
+        save("b.jpg", flat(3)).write_bytes(raw)
+        with pytest.raises(ValueError, match=r"mine/b.jpg must be a picture; .* remove it"):
+            load()
+
+    def test_sixteen_bits_are_refused(self, save, load):
+        path = save("deep.png", flat(0))
+        Image.fromarray(np.full((20, 20), 40_000, np.uint16)).save(path)
+        with pytest.raises(ValueError, match=r"deep.png .* more than 8 bits a channel"):
+            load()
+
+    def test_mixed(self, save, load):
+        save("loose.png", flat(0))
+        save("cats/1.png", flat(0))
+        with pytest.raises(ValueError, match=r"not both; got .*loose.png beside .*cats/1.png"):
+            load()
+
+    def test_empty(self, load, tmp_path):
+        with pytest.raises(ValueError, match=r"`path` must be a folder; got .*mine"):
+            load()
+        (tmp_path / "mine" / "cats").mkdir(parents=True)
+        with pytest.raises(ValueError, match=r"`path` must hold files in .*mine has none"):
+            load()
+
+    def test_empty_class(self, save, load, tmp_path):
+        save("cats/1.png", flat(0))
+        (tmp_path / "mine" / "dogs").mkdir()
+        (tmp_path / "mine" / ".cache").mkdir()
+        with pytest.raises(ValueError, match=r"every subfolder .*dogs has none"):
+            load()
+
+
+def real(name: str, split: str, **options) -> data.Images:
+    if not data.available(name):
+        pytest.skip(f"{name} is not on this machine; FREEZECHAOS_DATA names a folder that has it")
+    return data.load(name, split, **options)
+
+
+class TestPublished:
+    """The sets themselves, where they are on this machine; nothing is downloaded."""
+
+    def test_addresses_are_pinned(self):
+        files = [file for files in archives.ARCHIVES.values() for file in files]
+        assert len(files) == 9
+        assert len({file.checksum for file in files}) == 9
+        assert all(file.url.startswith("https://") and len(file.checksum) == 64 for file in files)
+
+    @pytest.mark.parametrize(
+        ("name", "first", "per_class", "mean", "deviation"),
+        [
+            (
+                "mnist",
+                [5, 0, 4, 1, 9],
+                [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+                0.1307,
+                0.3081,
+            ),
+            ("fashion_mnist", [9, 0, 0, 3, 0], [6000] * 10, 0.2860, 0.3530),
+        ],
+    )
+    def test_train(self, name, first, per_class, mean, deviation):
+        train = real(name, "train")
+        assert train.images.shape == (60_000, 28, 28, 1)
+        assert train.images.dtype == np.float32
+        assert (train.images.min(), train.images.max()) == (-1, 1)
+        assert train.labels[:5].tolist() == first
+        assert np.bincount(train.labels).tolist() == per_class
+        shades = (train.images + 1) / 2
+        assert np.mean(shades, dtype=float) == pytest.approx(mean, abs=1e-4)
+        assert np.std(shades, dtype=float) == pytest.approx(deviation, abs=1e-4)
+
+    @pytest.mark.parametrize(("name", "first"), [("mnist", "7"), ("fashion_mnist", "Ankle boot")])
+    def test_test(self, name, first):
+        test = real(name, "test")
+        assert test.images.shape == (10_000, 28, 28, 1)
+        assert test.classes[test.labels[0]] == first
+        few = real(name, "test", count=100, size=32, channels=3)
+        assert few.images.shape == (100, 32, 32, 3)
+        assert np.bincount(few.labels).tolist() == [10] * 10
+
+    def test_sign_digits(self):
+        train, test = (real("sign_digits", split, size=32) for split in ("train", "test"))
+        assert (len(train), len(test)) == (1653, 409)
+        assert train.images.shape[1:] == (32, 32, 3)
+        assert -1 <= train.images.min() < -0.95
+        assert 0.95 < train.images.max() <= 1
+        assert len(distinct(train.images) | distinct(test.images)) == 2062
+        counts = np.bincount(train.labels) + np.bincount(test.labels)
+        assert counts.tolist() == [205, 206, 206, 206, 207, 207, 207, 206, 208, 204]
+
+    def test_sign_digits_are_chosen_before_they_are_decoded(self, monkeypatch):
+        real("sign_digits", "test", count=1)
+        decoded = []
+        square = photographs._square
+        monkeypatch.setattr(
+            photographs, "_square", lambda *args: decoded.append(1) or square(*args)
+        )
+        assert np.bincount(data.load("sign_digits", count=20, size=16).labels).tolist() == [2] * 10
+        assert len(decoded) == 20
