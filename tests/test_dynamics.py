@@ -152,7 +152,7 @@ class TestFlow:
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_duplicate_inputs_share_their_outputs(self, dtype):
-        """Two labels for one input: their mean is learnt, their difference never."""
+        """Two labels for one input: their mean is learned, their difference never."""
         x = np.random.default_rng(2).normal(size=(40, 60)).astype(dtype)
         x[5] = x[3]
         y = x[:, 0].copy()

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "companion" / "freezechaos"
 
 # A module imports only from floors below its own.
 FLOORS = (
-    {"expectations", "graphs"},
+    {"expectations", "graphs", "matrices"},
     {"activations"},
     {"checks"},
     {"kernels", "regimes", "deconvolution", "normalization"},
@@ -25,7 +25,7 @@ FLOORS = (
     {"explorers", "course"},
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-INTERNAL = {"expectations", "checks"}
+INTERNAL = {"expectations", "matrices", "checks"}
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 
 PIN = re.compile(r"^([a-z0-9][^ ]*==[^\\]*?) *\\?$")

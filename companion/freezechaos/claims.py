@@ -159,7 +159,7 @@ def _finite_kernel(sigma: Activation, beta: float, depth: int) -> empirical.Esti
 
 def _fall(kernel: Callable[..., jax.Array], sigma: Activation, beta: float, depth: int) -> float:
     """The change of the logarithm from one depth to the next, at a cosine of 0.3."""
-    here, there = (kernel(sigma, beta, length, 0.3) for length in (depth, depth + 1))
+    here, there = (kernel(sigma, beta, length, jnp.array(0.3)) for length in (depth, depth + 1))
     return float(jnp.log(there / here))
 
 
@@ -170,6 +170,6 @@ def _edge(name: str, statement: str, source: str, limit: float) -> Claim:
         source,
         "03_freeze_and_chaos",
         predicted=limit,
-        measured=float(kernels.ntk(sigma, regimes.critical_beta(sigma), depth, 0.3)),
+        measured=float(kernels.ntk(sigma, regimes.critical_beta(sigma), depth, jnp.array(0.3))),
         tolerance=2e-4,  # the approach is (a log L + b) / L
     )

@@ -4,7 +4,7 @@ An infinitely wide network trains as if its tangent kernel K did not move. With 
 
     1 / (2 n) sum_i |f(x_i) - y_i|^2,     df/dt = -(1 / n) K (f - y),
 
-each eigenvector of K is learnt on its own, at the rate lambda / n. The factor 1 / n makes times
+each eigenvector of K is learned on its own, at the rate lambda / n. The factor 1 / n makes times
 comparable between training sets of different size. One step of gradient descent with learning
 rate eta is a time of eta; with momentum mu, in the long run, of eta / (1 - mu).
 
@@ -25,7 +25,8 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-_TOLERANCE = 1e-4  # asymmetry and negative eigenvalues of such a share are taken for rounding
+from . import matrices
+
 _HALVINGS = 100
 
 
@@ -36,7 +37,7 @@ class GradientFlow(eqx.Module):
     time.
 
     Attributes:
-        rates: lambda / n, largest first; exactly 0 for modes that are never learnt.
+        rates: lambda / n, largest first; exactly 0 for modes that are never learned.
         horizon: n over the largest eigenvalue that counts as 0; the time up to which it may.
         vectors, test_modes: eigenvectors, and K_test times them over n.
         missing: labels minus initial outputs, in the eigenvectors [n, outputs].
@@ -93,7 +94,7 @@ class GradientFlow(eqx.Module):
         """Training loss 1 / (2 n) sum_i |f(x_i) - y_i|^2, summed over outputs.
 
         Arguments:
-            time: 0 or more; infinity gives what is never learnt.
+            time: 0 or more; infinity gives what is never learned.
         """
         rates, time = self._spread(time)
         share = jnp.sum(self.missing**2, axis=1) / (2 * len(self.rates))
@@ -156,7 +157,7 @@ def flow(
     """Gradient flow on the squared loss, df/dt = -(1 / n) K (f - y), solved for all times.
 
     Eigenvalues that do not exceed what rounding of the entries of `train_gram` can make of 0
-    count as 0: those modes are never learnt.
+    count as 0: those modes are never learned.
 
     Arguments:
         train_gram: K between the training inputs, symmetric and positive semidefinite.
@@ -174,8 +175,8 @@ def flow(
     Array([[0., 0.],
            [1., 0.]], dtype=float32)
     """
-    gram = _gram("train_gram", train_gram)
-    modes = _modes(gram, _rounding(train_gram))
+    gram = matrices.gram("train_gram", train_gram)
+    modes = _modes(gram, matrices.rounding(train_gram))
     y, single = _targets("labels", labels, len(gram))
     start = _initial("initial", initial, y.shape, single)
     cross = None if test_gram is None else _cross_gram(test_gram, len(y))
@@ -232,7 +233,7 @@ def descend(
     Raises:
         ValueError, TypeError: as for `flow`; a number outside its range.
     """
-    gram = _gram("train_gram", train_gram)
+    gram = matrices.gram("train_gram", train_gram)
     y, single = _targets("labels", labels, len(gram))
     _steps(steps, record)
     largest = largest_learning_rate(train_gram, momentum)
@@ -292,8 +293,8 @@ def largest_learning_rate(train_gram: Float[ArrayLike, "n n"], momentum: float =
     """
     if not 0 <= momentum < 1:
         raise ValueError(f"`momentum` must lie in [0, 1); got {momentum}. Try 0.9.")
-    gram = _gram("train_gram", train_gram)
-    top = _not_negative(np.linalg.eigvalsh(gram))[-1]
+    gram = matrices.gram("train_gram", train_gram)
+    top = matrices.eigenvalues("train_gram", gram)[0]
     return float(2 * len(gram) * (1 + momentum) / top)
 
 
@@ -316,10 +317,10 @@ def ridge(
     Raises:
         ValueError, TypeError: as for `flow`; a negative ridge.
     """
-    gram = _gram("train_gram", train_gram)
+    gram = matrices.gram("train_gram", train_gram)
     y, single = _targets("labels", labels, len(gram))
     cross, strengths = _cross_gram(test_gram, len(y)), _strengths(ridge)
-    outputs = _regression(_modes(gram, _rounding(train_gram)), y, cross, strengths)
+    outputs = _regression(_modes(gram, matrices.rounding(train_gram)), y, cross, strengths)
     return jnp.asarray(outputs[..., 0] if single else outputs)
 
 
@@ -410,7 +411,7 @@ def learning_curve(
     Raises:
         ValueError, TypeError: as for `ridge`; sizes or repeats outside their range.
     """
-    gram, rounding = _gram("train_gram", train_gram), _rounding(train_gram)
+    gram, rounding = matrices.gram("train_gram", train_gram), matrices.rounding(train_gram)
     cross, strength = _cross_gram(test_gram, len(gram)), _strengths(ridge)
     counts = _sizes(sizes, len(gram), repeats)
     targets, score = _scored(labels, test_labels, len(gram), len(cross))
@@ -455,10 +456,10 @@ class _Modes(NamedTuple):
 
 
 def _modes(gram: np.ndarray, rounding: float) -> _Modes:
-    values, vectors = np.linalg.eigh(gram)
+    values, vectors = matrices.eigenmodes("train_gram", gram)
     entries = rounding * np.max(np.diagonal(gram))
-    floor = sqrt(len(gram)) * (entries + np.finfo(np.float64).eps * values[-1])
-    return _Modes(_not_negative(values[::-1]), vectors[:, ::-1], float(floor))
+    floor = sqrt(len(gram)) * (entries + np.finfo(np.float64).eps * values[0])
+    return _Modes(values, vectors, float(floor))
 
 
 def _exponent(rates: Array, time: Array) -> Array:
@@ -466,59 +467,8 @@ def _exponent(rates: Array, time: Array) -> Array:
     return rates * jnp.where(rates > 0, time, 0)
 
 
-def _rounding(array: Any) -> float:
-    """Unit of rounding of the array's own precision; float64's for integers."""
-    dtype = np.asarray(array).dtype
-    return float(jnp.finfo(dtype).eps if jnp.issubdtype(dtype, jnp.floating) else 2.0**-52)
-
-
-def _numbers(name: str, value: Any) -> np.ndarray:
-    """Finite numbers in float64."""
-    if isinstance(value, jax.core.Tracer):
-        raise TypeError(
-            f"`{name}` must be numbers; got an array that JAX is tracing. Eigenvalues are worked "
-            "out on the host: call this outside jit, vmap and grad; what it returns may be traced."
-        )
-    numbers = np.asarray(value).astype(np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"`{name}` must be finite; it holds a NaN or an infinity. Scale it down.")
-    return numbers
-
-
-def _gram(name: str, value: Any) -> np.ndarray:
-    """A Gram matrix in float64, with rounding's asymmetry averaged out."""
-    gram = _numbers(name, value)
-    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not gram.size:
-        raise ValueError(
-            f"`{name}` must be square, [n, n]; got shape {list(gram.shape)}. "
-            "Make one with kernels.gram(activation, beta, depth, x)."
-        )
-    difference = np.max(np.abs(gram - gram.T))
-    if difference > _TOLERANCE * np.max(np.abs(gram)):
-        raise ValueError(
-            f"`{name}` must be symmetric; it differs from its transpose by {difference:g}. "
-            "Take the kernel between the inputs and themselves, not between two sets."
-        )
-    if not np.trace(gram) > 0:
-        raise ValueError(
-            f"`{name}` must have a positive trace; got {np.trace(gram):g}. "
-            "The diagonal of a Gram matrix holds squared lengths."
-        )
-    return (gram + gram.T) / 2
-
-
-def _not_negative(values: np.ndarray) -> np.ndarray:
-    """Eigenvalues with what rounding made negative set to 0."""
-    if np.min(values) < -_TOLERANCE * np.max(values):
-        raise ValueError(
-            f"`train_gram` must be positive semidefinite; got the eigenvalue {np.min(values):g} "
-            f"beside {np.max(values):g}. Is it a kernel matrix? K @ K.T is one for every K."
-        )
-    return np.maximum(values, 0)
-
-
 def _cross_gram(value: Any, n: int) -> np.ndarray:
-    gram = _numbers("test_gram", value)
+    gram = matrices.numbers("test_gram", value)
     if gram.ndim != 2 or gram.shape[1] != n:
         raise ValueError(
             f"`test_gram` must have shape [m, {n}], a column for each training input; got "
@@ -529,7 +479,7 @@ def _cross_gram(value: Any, n: int) -> np.ndarray:
 
 def _targets(name: str, value: Any, n: int) -> tuple[np.ndarray, bool]:
     """Labels [n, outputs] in float64, and whether they came as [n]."""
-    y = _numbers(name, value)
+    y = matrices.numbers(name, value)
     if y.ndim not in (1, 2) or len(y) != n or not y.size:
         raise ValueError(
             f"`{name}` must have shape [{n}] or [{n}, outputs], a row for each input; got "
@@ -539,7 +489,7 @@ def _targets(name: str, value: Any, n: int) -> tuple[np.ndarray, bool]:
 
 
 def _initial(name: str, value: Any, shape: tuple[int, ...], single: bool) -> np.ndarray:
-    start, wanted = _numbers(name, value), shape[:1] if single else shape
+    start, wanted = matrices.numbers(name, value), shape[:1] if single else shape
     if start.ndim and start.shape != wanted:
         raise ValueError(
             f"`{name}` must be a number or have shape {list(wanted)}, as the outputs have; got "
@@ -576,7 +526,7 @@ def _classes(name: str, value: Any, classes: int) -> np.ndarray:
 
 
 def _strengths(ridge: Any) -> np.ndarray:
-    strengths = _numbers("ridge", ridge)
+    strengths = matrices.numbers("ridge", ridge)
     if (strengths < 0).any():
         raise ValueError(f"`ridge` must be 0 or more; got {strengths.min():g}. Try 0.01.")
     return strengths

@@ -1,7 +1,7 @@
 """Which functions a kernel prefers, read off its eigenvalues.
 
 Training under a kernel learns each eigenvector at the rate of its eigenvalue, so the spectrum
-says what is learnt first and what never. Everything here is worked out in float64 on the host
+says what is learned first and what never. Everything here is worked out in float64 on the host
 and comes back as NumPy arrays or Python numbers; nothing is traced by JAX.
 """
 
@@ -16,7 +16,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from scipy.special import entr, gammaln
 
-_TOLERANCE = 1e-4  # asymmetry and negative eigenvalues of such a share are taken for rounding
+from . import matrices
+
 _NODES = 24  # Gauss-Legendre nodes a panel
 _OCTAVES = 48  # panels halved towards cosine 1 and -1
 
@@ -40,12 +41,11 @@ def eigenmodes(gram: Float[ArrayLike, "n n"]) -> Modes:
     Raises:
         ValueError, TypeError: not a Gram matrix, or traced by JAX.
     """
-    values, vectors = np.linalg.eigh(_gram(gram))
-    vectors = vectors[:, ::-1]
+    values, vectors = matrices.eigenmodes("gram", matrices.gram("gram", gram))
     size = np.abs(vectors)
     first = np.argmax(size > 0.999 * size.max(axis=0), axis=0)  # rounding must not choose
     signs = np.sign(np.take_along_axis(vectors, first[None], axis=0))
-    return Modes(_not_negative(values[::-1]), vectors * signs)
+    return Modes(values, vectors * signs)
 
 
 def constant_share(gram: Float[ArrayLike, "n n"]) -> float:
@@ -66,7 +66,7 @@ def constant_share(gram: Float[ArrayLike, "n n"]) -> float:
     >>> constant_share(np.ones((4, 4))), constant_share(np.eye(4))
     (1.0, 0.25)
     """
-    matrix = _gram(gram)
+    matrix = matrices.gram("gram", gram)
     return float(np.clip(matrix.mean() / np.diagonal(matrix).mean(), 0, 1))
 
 
@@ -86,7 +86,7 @@ def effective_rank(gram: Float[ArrayLike, "n n"]) -> float:
     >>> round(effective_rank(np.eye(4)), 6), round(effective_rank(np.ones((4, 4))), 6)
     (4.0, 1.0)
     """
-    values = _not_negative(np.linalg.eigvalsh(_gram(gram)))
+    values = matrices.eigenvalues("gram", matrices.gram("gram", gram))
     return float(np.exp(np.sum(entr(values / np.sum(values)))))
 
 
@@ -106,11 +106,11 @@ def condition_number(gram: Float[ArrayLike, "n n"]) -> float:
     >>> round(condition_number(np.diag([4.0, 1.0])), 6), condition_number(np.ones((2, 2)))
     (4.0, inf)
     """
-    matrix = _gram(gram)
-    values = _not_negative(np.linalg.eigvalsh(matrix))
-    entries = _rounding(gram) * np.max(np.diagonal(matrix))
-    floor = sqrt(len(matrix)) * (entries + np.finfo(np.float64).eps * values[-1])
-    return float(values[-1] / values[0]) if values[0] > floor else float("inf")
+    matrix = matrices.gram("gram", gram)
+    values = matrices.eigenvalues("gram", matrix)
+    entries = matrices.rounding(gram) * np.max(np.diagonal(matrix))
+    floor = sqrt(len(matrix)) * (entries + np.finfo(np.float64).eps * values[0])
+    return float(values[0] / values[-1]) if values[-1] > floor else float("inf")
 
 
 class SphereModes(NamedTuple):
@@ -217,7 +217,7 @@ def _values(kernel: Callable[[Array], Array], cosine: np.ndarray) -> tuple[np.nd
             )
         results.append(result.astype(np.float64))
     value, neighbour = results
-    return value, np.abs(value - neighbour) + 16 * _rounding(result) * np.abs(value)
+    return value, np.abs(value - neighbour) + 16 * matrices.rounding(result) * np.abs(value)
 
 
 def _gegenbauer(dimension: int, cosine: np.ndarray) -> Any:
@@ -237,52 +237,6 @@ def _log_multiplicities(dimension: int, degrees: int) -> np.ndarray:
     k = np.arange(1, degrees)
     factorials = gammaln(k + dimension - 2) - gammaln(k + 1) - gammaln(dimension - 1)
     return np.concatenate([[0.0], np.log(2 * k + dimension - 2) + factorials])
-
-
-def _rounding(array: Any) -> float:
-    """Unit of rounding of the array's own precision; float64's for integers."""
-    dtype = np.asarray(array).dtype
-    return float(jnp.finfo(dtype).eps if jnp.issubdtype(dtype, jnp.floating) else 2.0**-52)
-
-
-def _gram(value: Any) -> np.ndarray:
-    """A Gram matrix in float64, with rounding's asymmetry averaged out."""
-    if isinstance(value, jax.core.Tracer):
-        raise TypeError(
-            "`gram` must be numbers; got an array that JAX is tracing. Eigenvalues are worked out "
-            "on the host: call this outside jit, vmap and grad."
-        )
-    gram = np.asarray(value)
-    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not gram.size:
-        raise ValueError(
-            f"`gram` must be square, [n, n]; got shape {list(gram.shape)}. "
-            "Make one with kernels.gram(activation, beta, depth, x)."
-        )
-    gram = gram.astype(np.float64)
-    if not np.isfinite(gram).all():
-        raise ValueError("`gram` must be finite; it holds a NaN or an infinity. Scale it down.")
-    difference = np.max(np.abs(gram - gram.T))
-    if difference > _TOLERANCE * np.max(np.abs(gram)):
-        raise ValueError(
-            f"`gram` must be symmetric; it differs from its transpose by {difference:g}. "
-            "Take the kernel between the inputs and themselves, not between two sets."
-        )
-    if not np.trace(gram) > 0:
-        raise ValueError(
-            f"`gram` must have a positive trace; got {np.trace(gram):g}. "
-            "The diagonal of a Gram matrix holds squared lengths."
-        )
-    return (gram + gram.T) / 2
-
-
-def _not_negative(values: np.ndarray) -> np.ndarray:
-    """Eigenvalues with what rounding made negative set to 0."""
-    if np.min(values) < -_TOLERANCE * np.max(values):
-        raise ValueError(
-            f"`gram` must be positive semidefinite; got the eigenvalue {np.min(values):g} beside "
-            f"{np.max(values):g}. Is it a kernel matrix? K @ K.T is one for every K."
-        )
-    return np.maximum(values, 0)
 
 
 def _whole(name: str, value: Any, least: int, hint: str) -> None:

@@ -3,7 +3,10 @@
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
+from freezechaos.explorers.learning import learning_curves
+from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.readout import Bands
+from freezechaos.explorers.training import training_on_the_circle
 from freezechaos.explorers.views import Curves, Guide, Line, Map, Polar
 
 __all__ = [
@@ -17,6 +20,9 @@ __all__ = [
     "Map",
     "Polar",
     "cobweb",
+    "learning_curves",
     "ntk_on_the_circle",
     "phase_diagram",
+    "random_functions",
+    "training_on_the_circle",
 ]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .. import checks
+from .. import checks, matrices
 from ..activations import Activation
 from .recursion import nngp
 
@@ -43,6 +43,6 @@ def draw(
     x = x / jnp.linalg.norm(x, axis=1, keepdims=True)
     cosine = jnp.matmul(x, x.T, precision=jax.lax.Precision.HIGHEST)
     sigma = nngp(activation, beta, depth, jnp.clip(cosine, -1, 1))
-    values, vectors = np.linalg.eigh(np.asarray(sigma, np.float64))
-    root = vectors * np.sqrt(np.maximum(values, 0))  # of rounding may be negative
+    values, vectors = matrices.eigenmodes("x", np.asarray(sigma, np.float64))
+    root = vectors * np.sqrt(values)
     return jax.random.normal(key, (draws, len(x)), x.dtype) @ jnp.asarray(root.T, x.dtype)
