@@ -9,10 +9,11 @@ from functools import cache
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from . import empirical, kernels, regimes
+from . import data, dynamics, empirical, kernels, regimes, spectra
 from .activations import Activation, normalized, standardized
-from .networks import FullyConnected, circle
+from .networks import FullyConnected, circle, on_sphere
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,84 @@ def finite_networks() -> Claim:
         measured=float(jnp.max(jnp.abs(mean - theory) / error)),
         tolerance=3.0,
     )
+
+
+@claim
+def constant_mode_in_freeze() -> Claim:
+    """The top eigenvector of the Gram matrix tends to the constant, with all of the trace."""
+    x, _, _, _ = _digits()
+    sigma, beta, depth = standardized("gelu"), 0.7, 64
+    lowest = jnp.min(x @ x.T) / x.shape[1]
+    return Claim(
+        "In freeze the constant mode takes the whole kernel: its share of the trace, 64 layers, "
+        "100 digits.",
+        "[JGGH] freeze theorem",
+        "04_trainability_and_generalization",
+        predicted=1.0,
+        measured=spectra.constant_share(kernels.gram(sigma, beta, depth, x)),
+        tolerance=float(kernels.ntk_gap(sigma, beta, depth, lowest)) + 1e-6,  # rounding in float32
+    )
+
+
+@claim
+def slow_training_in_freeze() -> Claim:
+    """Steps until half the loss is gone, from the spectrum and in finite networks."""
+    x, y, _, _ = _digits()
+    sigma, beta, depth, share = normalized("gelu"), 0.7, 4, 0.4
+    flow = dynamics.flow(kernels.gram(sigma, beta, depth, x), y)
+    steps = flow.time_to_fit(0.5) * float(flow.rates[0])
+    diagonal = jnp.exp(kernels.log_ntk_diagonal(sigma, beta, depth))
+    counted = []
+    for key in jax.random.split(jax.random.key(0), 4):
+        network = FullyConnected([x.shape[1], 512, 512, 512, 10], sigma, beta, key=key)
+        done = empirical.train(
+            network, x, y + network(x),
+            learning_rate=share / float(flow.rates[0] * diagonal), steps=round(3 * steps / share),
+        )  # fmt: skip
+        loss = jnp.mean((done.outputs - done.outputs[0] - y) ** 2, axis=(1, 2))
+        counted.append(share * int(jnp.argmax(loss < loss[0] / 2)))
+    return Claim(
+        "In freeze training is slow: steps with the learning rate n/λ₁ until half of the loss is "
+        "gone, from the spectrum and in networks of four layers, width 512, on 100 digits.",
+        "[JGGH] section 3",
+        "04_trainability_and_generalization",
+        predicted=steps,
+        measured=float(np.mean(counted)),
+        tolerance=0.25 * steps,  # the kernel of a finite network is not the infinite one
+    )
+
+
+@claim
+def no_generalization_in_chaos() -> Claim:
+    """Networks in deep chaos fit all training images and are at chance on new ones."""
+    x, y, unseen, answers = _digits()
+    sigma, beta, depth = normalized("gelu"), 0.1, 24
+    rate = float(0.2 * len(x) * jnp.exp(-kernels.log_ntk_diagonal(sigma, beta, depth)))
+    fitted, right = [], []
+    for key in jax.random.split(jax.random.key(0), 6):
+        network = FullyConnected([x.shape[1], *[512] * (depth - 1), 10], sigma, beta, key=key)
+        done = empirical.train(
+            network, x, y, learning_rate=rate, steps=120, record=120, test=unseen
+        )
+        fitted.append(float(dynamics.accuracy(done.outputs[-1], jnp.argmax(y, axis=1))))
+        right.append(float(dynamics.accuracy(done.test_outputs[-1], answers)))
+    return Claim(
+        "In deep chaos networks fit the training images (98 % of them and more) and are at chance "
+        "on new ones: accuracy of networks of 24 layers, width 512, on digits.",
+        "[JGGH] section 3",
+        "04_trainability_and_generalization",
+        predicted=0.1,
+        measured=float(np.mean(right)) if np.mean(fitted) > 0.98 else float("nan"),
+        tolerance=3 * float(np.std(right, ddof=1) / np.sqrt(len(right))),
+    )
+
+
+@cache
+def _digits() -> tuple[jax.Array, jax.Array, jax.Array, np.ndarray]:
+    """100 digits and their one-hot targets; 300 others and their classes."""
+    train, test = data.load("digits", count=100), data.load("digits", "test", count=300)
+    x, unseen = (on_sphere(part.images.reshape(len(part), -1)) for part in (train, test))
+    return x, dynamics.one_hot(train.labels, 10), unseen, test.labels
 
 
 _ANGLES = jnp.linspace(0, jnp.pi, 7)

@@ -1,9 +1,7 @@
-"""Every chapter has the form that the course asks of it, and runs."""
+"""Every chapter has the form that the course asks of it; `make book` runs it, asserts and all."""
 
 import ast
 import re
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 LONGEST_CELL = 15
-SECONDS = 300
 FORBIDDEN = {
     r"sys\.path": "the package is installed",
     r"random\.seed\(": "keys are explicit",
@@ -51,10 +48,7 @@ def test_kernel_is_python3(path: Path) -> None:
 def test_outputs_are_stripped(path: Path) -> None:
     for cell in code_cells(path):
         assert cell.execution_count is None
-        if "nbval-check-output" in cell.metadata.get("tags", []):
-            assert all("text" in output or "text/plain" in output.data for output in cell.outputs)
-        else:
-            assert not cell.outputs
+        assert not cell.outputs
 
 
 @chapters
@@ -92,20 +86,3 @@ def test_reader_predicts_and_practises(path: Path) -> None:
     solutions = set(re.findall(r"{solution} (\S+)", text))
     assert 3 <= len(exercises) <= 5
     assert solutions == exercises
-
-
-@pytest.mark.slow
-@chapters
-def test_chapter_runs(path: Path) -> None:
-    """Run the cells in order, comparing output where a cell asks for it."""
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider"]
-    plain = ["-o", "addopts=", "-o", "filterwarnings=default"]
-    run = subprocess.run(
-        [*command, *plain, str(path)],
-        cwd=ROOT,
-        timeout=SECONDS,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-4000:]

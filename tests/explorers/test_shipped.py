@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from freezechaos import kernels, regimes
+from freezechaos import dynamics, kernels, regimes
 from freezechaos.explorers import (
     Explorer,
     cobweb,
+    learning,
+    learning_curves,
     ntk_on_the_circle,
     phase_diagram,
     random_functions,
+    training,
+    training_on_the_circle,
 )
 from freezechaos.explorers.fully_connected import DEGREES, named_activation, named_regime
 from freezechaos.explorers.grid import LEVELS
@@ -27,11 +31,13 @@ from freezechaos.networks import FullyConnected, circle
 ACTIVATIONS = ("relu", "normalized relu", "erf")
 PAGES = {
     "01_wide_networks": {"birth": random_functions},
+    "02_the_tangent_kernel": {"training": training_on_the_circle},
     "03_freeze_and_chaos": {
         "circle": ntk_on_the_circle,
         "cobweb": cobweb,
         "phases": phase_diagram,
     },
+    "04_trainability_and_generalization": {"learning": learning_curves},
 }
 SHIPPED = {slug: make for page in PAGES.values() for slug, make in page.items()}
 
@@ -192,20 +198,16 @@ def test_the_page_says_and_draws_the_same(
 ) -> None:
     page = browser.new_page(viewport={"width": 1000, "height": 900})
     page.goto(f"{publish(*explorers.values())}#circle:depth=256,beta=0,activation=erf")
-    expect(page.locator(".fc-sentence")).to_have_count(4)
-    birth, circle, stairs, phases = page.locator(".fc-explorer").all()
-    said = explorers["circle"].sentence(depth=256, beta=0, activation="erf")
-    assert "still share 0.000 of" in said
-    for shown, words in (
-        (birth, explorers["birth"].sentence()),
-        (circle, said),
-        (stairs, explorers["cobweb"].sentence()),
-        (phases, explorers["phases"].sentence()),
-    ):
-        expect(shown.locator(".fc-sentence")).to_have_text(words.replace(" = ", "\u00a0=\u00a0"))
-    assert birth.locator("path.fc-curve").count() == 9
-    assert (circle.locator("path.fc-round").get_attribute("d") or "").count(",") == 122
-    assert {"1", "4", "16", "64"} <= set(phases.locator(".fc-tick").all_text_contents())
+    expect(page.locator(".fc-sentence")).to_have_count(len(explorers))
+    shown = dict(zip(explorers, page.locator(".fc-explorer").all(), strict=True))
+    settings = {"circle": {"depth": 256, "beta": 0, "activation": "erf"}}
+    for slug, explorer in explorers.items():
+        words = explorer.sentence(**settings.get(slug, {})).replace(" = ", "\u00a0=\u00a0")
+        expect(shown[slug].locator(".fc-sentence")).to_have_text(words)
+    assert "still share 0.000 of" in shown["circle"].inner_text()
+    assert shown["birth"].locator("path.fc-curve").count() == 9
+    assert (shown["circle"].locator("path.fc-round").get_attribute("d") or "").count(",") == 122
+    assert {"1", "4", "16", "64"} <= set(shown["phases"].locator(".fc-tick").all_text_contents())
     page.close()
 
 
@@ -218,3 +220,54 @@ def numbers(sentence: str, pattern: str) -> list[float]:
     found = re.search(pattern, sentence)
     assert found, sentence
     return [float(number.replace("−", "-")) for number in found.groups()]
+
+
+def test_training_is_that_of_the_closed_form(explorers: dict[str, Explorer]) -> None:
+    """The waves of the explorer against the flow under the whole Gram matrix."""
+    angles = jnp.deg2rad(training.DEGREES)
+    wanted = training.target(training.DEGREES)
+    for activation, beta, depth, time in (("relu", 0.3, 2, 4), ("erf", 0.1, 16, 64)):
+        cosine = jnp.cos(angles[:, None] - angles)
+        gram = kernels.ntk(named_activation(activation), beta, depth, cosine)
+        flow = dynamics.flow(gram, wanted)
+        setting = {"activation": activation, "beta": beta, "depth": depth, "time": time}
+        shown = explorers["training"].interpolated(**setting)["output"]
+        assert shown == pytest.approx(np.asarray(flow.train(time)), abs=2e-3)
+
+
+def test_training_says_what_is_left(explorers: dict[str, Explorer]) -> None:
+    said = explorers["training"].sentence(activation="relu", beta=0, depth=2, time=8192)
+    assert "left 0% in the constant" in said
+    assert "100% in the nine" in said
+
+
+def test_learning_says_what_the_networks_know(explorers: dict[str, Explorer]) -> None:
+    """All training images in chaos, none in deep freeze, new ones in neither."""
+    chaos = explorers["learning"].sentence(beta=0, depth=32)
+    assert "chaos. After 256 steps the networks have 100% of their 128 images right" in chaos
+    freeze = explorers["learning"].sentence(beta=0.8, depth=32)
+    for said in (chaos, freeze):
+        (right,) = numbers(said, r"and ([\d]+)% of new ones")
+        assert right < 20
+    (fitted,) = numbers(freeze, r"have ([\d]+)% of their")
+    assert fitted < 25
+
+
+def test_learning_is_a_network_at_a_time(explorers: dict[str, Explorer]) -> None:
+    """Accuracy after 256 steps, from descent step by step under the kernel of one network."""
+    setting = {"beta": 0.5, "depth": 8, "samples": 64, "activation": "erf"}
+    _, train, test = learning.images()
+    births, kernel = learning.prior_and_kernel(0.5, 8, "erf")
+    gram, cross = kernel[:64, :64], kernel[max(learning.SAMPLES) :, :64]
+    rate = dynamics.largest_learning_rate(gram) / 2
+    right = []
+    for k in range(learning.DRAWS):
+        own = births[10 * k : 10 * (k + 1)].T
+        done = dynamics.descend(
+            gram, dynamics.one_hot(train.labels[:64], 10), 256, rate / 8,
+            test_gram=cross, initial=own[:64], test_initial=own[max(learning.SAMPLES) :],
+            record=32,
+        )  # fmt: skip
+        right.append(float(dynamics.accuracy(done.test[-1], test.labels)))
+    flowing = explorers["learning"].interpolated(**setting)["accuracy"][1]
+    assert flowing[5] == pytest.approx(np.mean(right), abs=0.02)  # 32 steps of eight times that

@@ -16,7 +16,8 @@ POINTS = 96
 DEGREES = np.arange(-POINTS // 2, POINTS // 2) * (360 / POINTS)
 WAVES = {0: 0.5, 1: 1.0, 4: 0.6, 9: 0.4}  # of the target: frequency round the circle -> height
 FREQUENCIES = np.arange(17)
-TIMES = (0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 8192, 32768)
+ROUNDING = 1e-7  # of a rate; a wave that the kernel has not must stay for ever
+TIMES = (0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 8192)
 
 
 def target(degrees: np.ndarray) -> np.ndarray:
@@ -34,8 +35,7 @@ def training(time: Array, beta: Array, depth: Array, activation: str) -> dict[st
     sigma = named_activation(activation)
     kernel = kernels.ntk(sigma, beta, depth, jnp.cos(jnp.deg2rad(DEGREES)))
     waves = jnp.cos(jnp.deg2rad(DEGREES * FREQUENCIES[:, None]))
-    rates = jnp.maximum(waves @ kernel / POINTS, 0)
-    rates = jnp.where(rates < 1e-7, 0, rates)  # rounding, where the kernel has no such wave
+    rates = jnp.maximum(waves @ kernel / POINTS - ROUNDING, 0)
     left = jnp.exp(-rates * time)
     heights = jnp.array([WAVES.get(int(k), 0.0) for k in FREQUENCIES])
     return {
