@@ -42,8 +42,8 @@ def prior_and_kernel(beta: float, depth: int, activation: str) -> tuple[np.ndarr
 def learning(samples: int, beta: float, depth: int, activation: str) -> dict[str, Any]:
     """Train and test accuracy against the steps, and eigenvalues over the largest.
 
-    Infinitely wide networks with their random functions at birth, trained by gradient descent
-    with the learning rate n / (largest eigenvalue), half of what is stable.
+    Infinitely wide networks with their random functions at birth, under gradient flow. A step is
+    the time N / (largest eigenvalue), the learning rate that is half of what is stable.
     """
     _, train, test = images()
     births, kernel = prior_and_kernel(beta, depth, activation)
@@ -93,7 +93,7 @@ def learning_curves(
         axes=[
             Axis("beta", "bias share β", values=betas, start=0.5, static=True, format=".1f"),
             Axis("depth", "depth L", values=[2, 4, 8, 16, 32], start=16, static=True),
-            Axis("samples", "training images n", values=SAMPLES, start=128, static=True),
+            Axis("samples", "training images N", values=SAMPLES, start=128, static=True),
             Choice("activation", "activation", options=activations),
         ],
         start=start,

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from freezechaos import kernels, regimes
+from freezechaos import kernels
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
-from freezechaos.explorers.fully_connected import named_activation, named_regime
+from freezechaos.explorers.fully_connected import named_activation
 from freezechaos.explorers.views import Curves, Guide, Line
 
 POINTS = 96
@@ -29,8 +29,7 @@ def training(time: Array, beta: Array, depth: Array, activation: str) -> dict[st
     """The network's outputs at `DEGREES`, and the share of the error left in each frequency.
 
     The training inputs are all of `DEGREES`, so the waves round the circle are the modes of the
-    Gram matrix. Time is in units in which the mean of all decay rates times the number of modes
-    is 1: gradient flow on the sum of squares over 2 n under the scaled NTK.
+    Gram matrix. Time is that of `dynamics.flow` under the scaled NTK: in units of 1 / Theta(x, x).
     """
     sigma = named_activation(activation)
     kernel = kernels.ntk(sigma, beta, depth, jnp.cos(jnp.deg2rad(DEGREES)))
@@ -42,7 +41,6 @@ def training(time: Array, beta: Array, depth: Array, activation: str) -> dict[st
         "output": (heights * (1 - left)) @ waves,
         "left": left,
         **{f"left{k}": left[k] for k in WAVES},
-        "r": regimes.characteristic_value(sigma, beta),
     }
 
 
@@ -94,10 +92,9 @@ def training_on_the_circle(
                 title="What is still to be learned",
             ),
         ],
-        numbers=[*(f"left{k}" for k in WAVES), "r"],
-        words={"regime": named_regime},
+        numbers=[f"left{k}" for k in WAVES],
         readout=(
-            "{activation}, β = {beta}, depth {depth:.0f} (r = {r:.2f}, {regime}), time {time:.5g}: "
+            "{activation}, β = {beta}, depth {depth:.0f}, time {time:.5g}: "
             "of the error there is left {left0:.0%} in the constant, {left1:.0%} in the slow wave, "
             "{left4:.0%} in the four ripples, {left9:.0%} in the nine."
         ),

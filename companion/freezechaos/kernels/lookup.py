@@ -39,12 +39,20 @@ class Table(NamedTuple):
     close: Float[Array, ""]
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """Inputs [n, d], their norms [n, 1], and the inputs divided by them."""
 
     x: Array
     norm: Array
     unit: Array
+
+    @classmethod
+    def of(cls, x: Array) -> "Rows":
+        """Rows of any norm but 0."""
+        largest = jnp.max(jnp.abs(x), axis=1, keepdims=True)
+        x = jnp.ldexp(x, -jnp.frexp(largest)[1])  # costs no digit, and norms stay finite
+        norm = jnp.linalg.norm(x, axis=1, keepdims=True)
+        return cls(x, norm, x / norm)
 
 
 def gram(
@@ -166,7 +174,22 @@ def _no_slope(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     )
 
 
-def _refined(gap: Array, cosine: Array, is_close: Array, rows: _Rows, columns: _Rows) -> Array:
+def cosine_and_gap(
+    rows: Rows, columns: Rows, is_same: Array, close: float | Array
+) -> tuple[Array, Array]:
+    """Cosines and 1 - |cosine|; gaps below `close` are worked out from differences."""
+    cosine = jnp.matmul(rows.unit, columns.unit.T, precision=lax.Precision.HIGHEST)
+    gap = jnp.where(is_same, 0, jnp.maximum(1 - jnp.abs(cosine), 0))
+    is_close = (gap < close) & ~is_same
+    gap = lax.cond(
+        jnp.any(is_close),
+        lambda: _refined(gap, cosine, is_close, rows, columns),
+        lambda: gap,
+    )
+    return cosine, gap
+
+
+def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Rows) -> Array:
     """The gaps of close pairs from the difference of the two rows, which keeps its digits."""
     count = jnp.sum(is_close)
     left, right = jnp.nonzero(is_close, size=is_close.size, fill_value=0)
@@ -190,7 +213,8 @@ def pair_gap(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
     x - y is exact where the rows are close; scaling y by a power of two costs no digit either.
     The second projection removes what rounding left of the first one's.
     """
-    power = jnp.exp2(jnp.round(jnp.log2(x_norm / y_norm)))
+    exponent = jnp.round(jnp.log2(x_norm / y_norm)).astype(jnp.int32)
+    power = jnp.ldexp(jnp.ones_like(x_norm), exponent)
     across = x - power * y
     for _ in range(2):
         across -= jnp.sum(across * x, axis=1, keepdims=True) / x_norm**2 * x
@@ -259,26 +283,15 @@ class _Tiles:
     """Rows cut into equal tiles; the last one reaches back where they do not come out even."""
 
     def __init__(self, x: Array):
-        largest = jnp.max(jnp.abs(x), axis=1, keepdims=True)
-        x = x * jnp.exp2(-jnp.floor(jnp.log2(largest)))  # costs no digit, and norms stay finite
-        norm = jnp.linalg.norm(x, axis=1, keepdims=True)
-        self.rows = _Rows(x, norm, x / norm)
+        self.rows = Rows.of(x)
         self.size = min(_TILE, len(x))
         count = -(-len(x) // self.size)
         self.starts = [min(k * self.size, len(x) - self.size) for k in range(count)]
 
-    def at(self, start: Array) -> _Rows:
-        return _Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows))
+    def at(self, start: Array) -> Rows:
+        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows))
 
 
-def _tile(table: Table, rows: _Rows, columns: _Rows, is_same: Array) -> Array:
+def _tile(table: Table, rows: Rows, columns: Rows, is_same: Array) -> Array:
     """The kernel between two blocks of rows; `is_same` marks a row meeting itself."""
-    cosine = jnp.matmul(rows.unit, columns.unit.T, precision=lax.Precision.HIGHEST)
-    gap = jnp.where(is_same, 0, jnp.maximum(1 - jnp.abs(cosine), 0))
-    is_close = (gap < table.close) & ~is_same
-    gap = lax.cond(
-        jnp.any(is_close),
-        lambda: _refined(gap, cosine, is_close, rows, columns),
-        lambda: gap,
-    )
-    return _look_up(table, cosine, gap)
+    return _look_up(table, *cosine_and_gap(rows, columns, is_same, table.close))

@@ -7,7 +7,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import checks, matrices
 from ..activations import Activation
-from .recursion import nngp
+from .lookup import Rows, cosine_and_gap
+from .recursion import from_gap
+
+_CLOSE = 0.1  # a gap below is taken from the difference of two rows, not from their product
 
 
 def draw(
@@ -25,12 +28,13 @@ def draw(
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1).
         depth: number L of affine maps, 1 or more.
-        x: inputs, one a row; only their directions count.
-        draws: how many functions.
+        x: inputs, one a row, of any norm but 0; only their directions count.
+        draws: how many functions, 1 or more.
         key: what they are drawn with.
 
     Raises:
-        ValueError, TypeError: an argument outside its range, a zero or non-finite row.
+        ValueError, TypeError: an argument outside its range, a zero or non-finite row; arguments
+            that JAX is tracing.
 
     Source: Lee et al., Deep neural networks as Gaussian processes, ICLR 2018.
 
@@ -39,10 +43,21 @@ def draw(
     >>> draw(relu, 0.1, 3, jnp.eye(2), 5, key=jax.random.key(0)).shape
     (5, 2)
     """
-    x = checks.rows("x", x)
-    x = x / jnp.linalg.norm(x, axis=1, keepdims=True)
-    cosine = jnp.matmul(x, x.T, precision=jax.lax.Precision.HIGHEST)
-    sigma = nngp(activation, beta, depth, jnp.clip(cosine, -1, 1))
+    checks.activation(activation)
+    x, depth, beta = checks.rows("x", x), checks.depth(depth), checks.one_beta(beta)
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+        raise ValueError(f"`draws` must be an integer, 1 or more; got {draws!r}. Try 5.")
+    matrices.numbers("x", x)
+    cosine, gap = _cosines(x)
+    sigma, _, _ = from_gap(activation, jnp.asarray(beta, x.dtype), depth, cosine, gap)
     values, vectors = matrices.eigenmodes("x", np.asarray(sigma, np.float64))
-    root = vectors * np.sqrt(values)
-    return jax.random.normal(key, (draws, len(x)), x.dtype) @ jnp.asarray(root.T, x.dtype)
+    root = jnp.asarray((vectors * np.sqrt(values)).T, x.dtype)
+    return jnp.matmul(jax.random.normal(key, (draws, len(x)), x.dtype), root, precision="highest")
+
+
+@jax.jit
+def _cosines(x: Array) -> tuple[Array, Array]:
+    """Cosines and 1 - |cosine| of all pairs of rows; chaos must not blow rounding up."""
+    rows, is_same = Rows.of(x), jnp.eye(len(x), dtype=bool)
+    cosine, gap = cosine_and_gap(rows, rows, is_same, _CLOSE)
+    return jnp.clip(cosine, -1, 1), (gap + gap.T) / 2
