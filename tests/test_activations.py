@@ -11,7 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import acos, asin, cosh, exp, mp, mpf, pi, sinh, sqrt
 
-from freezechaos.activations import Activation, leaky_relu, normalized, standardized
+from freezechaos.activations import (
+    Activation,
+    leaky_relu,
+    normalized,
+    recentred,
+    standardized,
+)
 
 NAMES = ["relu", "erf", "tanh", "sin", "gelu", "silu", "softplus", "identity"]
 FORMS = {"standardized": standardized, "normalized": normalized}
@@ -403,3 +409,24 @@ class TestBadInput:
     def test_slope_of_leaky_relu(self, slope):
         with pytest.raises(ValueError, match=rf"`negative_slope` must be finite; got {slope}"):
             leaky_relu(slope)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "softplus", "tanh"])
+def test_a_share_of_the_mean_leads_from_standardized_to_normalized(name: str) -> None:
+    ends = standardized(name), normalized(name)
+    for share, end in zip((0, 1), ends, strict=True):
+        sigma = recentred(name, share)
+        assert sigma.derivative_second_moment == end.derivative_second_moment
+        assert sigma.mean == end.mean
+        assert jnp.array_equal(sigma(jnp.arange(-3.0, 3.0)), end(jnp.arange(-3.0, 3.0)))
+    middle, mean = recentred(name, 0.3), ends[0].mean
+    assert middle.error < 1e-12
+    assert middle.mean == pytest.approx(0.7 * mean / np.sqrt(1 - 0.51 * mean**2), abs=1e-12)
+    slope = ends[0].derivative_second_moment / (1 - 0.51 * mean**2)
+    assert middle.derivative_second_moment == pytest.approx(slope, rel=1e-12)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_outside_its_range_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="`share` must lie in"):
+        recentred("relu", share)

@@ -55,6 +55,11 @@ class TestDigits:
         assert train.classes[7] == "7"
         assert repr(train) == "Images(1442 of [8, 8, 1], 10 classes, digits train: UCI, CC BY 4.0)"
 
+    def test_flat_are_the_images_as_rows(self):
+        train = data.load(count=5, channels=3)
+        assert train.flat.shape == (5, 8 * 8 * 3)
+        np.testing.assert_array_equal(train.flat[3], train.images[3].ravel())
+
     def test_same_call_twice_and_writable(self):
         first, second = data.load(count=20), data.load(count=20)
         np.testing.assert_array_equal(first.images, second.images)
@@ -119,6 +124,13 @@ class TestRefusals:
             ({"channels": 2}, "`channels` must be 1 or 3; got 2"),
             ({"path": "here"}, "`path` must be left out; got 'here'. It goes with 'folder'"),
             ({"name": "folder"}, "`path` must be your folder of pictures; got None"),
+            ({"name": "folder", "path": ""}, "`path` must be your folder of pictures; got ''"),
+            ({"name": "folder", "path": 3}, "`path` must be your folder of pictures; got 3"),
+            ({"split": ["train", "test"]}, r"`split` must be 'train' or 'test'; got \['train'"),
+            ({"count": True}, "`count` must be 1 or more; got True"),
+            ({"size": 32.0}, "`size` must be 8 pixels or more; got 32.0"),
+            ({"channels": True}, "`channels` must be 1 or 3; got True"),
+            ({"channels": 3.0}, "`channels` must be 1 or 3; got 3.0"),
         ],
     )
     def test_name_the_argument(self, arguments, message):
@@ -128,6 +140,7 @@ class TestRefusals:
     def test_available_knows_the_names_too(self):
         assert data.available("digits")
         assert data.available("shapes")
+        assert data.available("folder")
         with pytest.raises(ValueError, match=r"Did you mean 'mnist'\?"):
             data.available("mnists")
 
@@ -241,6 +254,11 @@ class TestShapes:
         ("latents", "size", "message"),
         [
             (Latents(), 4, "`size` must be 8"),
+            (Latents(), 32.0, "`size` must be 8 pixels or more, an integer; got 32.0"),
+            (Latents(), True, "`size` must be 8 pixels or more, an integer; got True"),
+            (Latents(x=[0.1, 0.2], angle=np.ones(3)), 32, r"`x` must be .* 3; got shape \[2\]"),
+            (Latents(y=np.zeros((2, 3))), 32, r"`y` must be a number or .* got shape \[2, 3\]"),
+            (Latents(shade="bright"), 32, "`shade` must be numbers; got 'bright'"),
             (Latents(shape=3), 32, "`shape` must be 0, 1 or 2; got 3"),
             (Latents(scale=[0.3, 0.0]), 32, "`scale` must be above 0; got 0. It is a radius"),
             (Latents(x=[0.1, np.nan]), 32, "`x` must be finite; got nan"),

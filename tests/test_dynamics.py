@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from sklearn.kernel_ridge import KernelRidge
 
-from freezechaos import dynamics, kernels
+from freezechaos import dynamics, kernels, matrices
 from freezechaos.activations import normalized, standardized
 from freezechaos.networks import circle
 
@@ -201,6 +202,11 @@ class TestFlow:
         times = jnp.array([0.5, jnp.inf])
         by_jit = jax.jit(lambda flow, time: flow.test(time))(found, times)
         np.testing.assert_allclose(by_jit, found.test(times), rtol=1e-5, atol=1e-5)
+        for name in ("train", "test", "loss"):
+            method = getattr(found, name)
+            np.testing.assert_allclose(
+                eqx.filter_jit(method)(times), method(times), rtol=1e-5, atol=1e-5
+            )
         np.testing.assert_allclose(jax.vmap(found.train)(times), found.train(times), atol=1e-5)
         slope = jax.jacobian(found.train)(0.5)
         wanted = (
@@ -349,14 +355,39 @@ class TestDescend:
         with pytest.raises(ValueError, match="`learning_rate` must lie between 0 and"):
             dynamics.descend(np.eye(2), np.ones(2), 4, rate)
 
+    def test_traced_numbers_are_named(self):
+        gram, y = jnp.eye(2), jnp.ones(2)
+        for name, call in (
+            ("learning_rate", lambda rate: dynamics.descend(gram, y, 4, rate).loss),
+            ("momentum", lambda share: dynamics.descend(gram, y, 4, 0.1, share).loss),
+            ("fraction", lambda part: dynamics.flow(gram, y).time_to_fit(part)),
+        ):
+            with pytest.raises(TypeError, match=f"`{name}` must be a number; got one that JAX"):
+                jax.jit(call)(0.1)
+
+    def test_looks_at_its_gram_matrix_once(self, monkeypatch):
+        calls, gram = [], matrices.gram
+        monkeypatch.setattr(matrices, "gram", lambda *args: calls.append(args) or gram(*args))
+        dynamics.descend(np.eye(2), np.ones(2), 4, 0.1)
+        assert len(calls) == 1
+
     @pytest.mark.parametrize("momentum", [-0.1, 1.0])
     def test_bad_momentum(self, momentum):
         with pytest.raises(ValueError, match=r"`momentum` must lie in \[0, 1\)"):
             dynamics.descend(np.eye(2), np.ones(2), 4, 0.1, momentum)
 
-    @pytest.mark.parametrize(("steps", "record"), [(0, 1), (5, 2), (4, 0)])
-    def test_bad_steps(self, steps, record):
-        with pytest.raises(ValueError, match="`steps` must be a multiple of `record`"):
+    @pytest.mark.parametrize(
+        ("steps", "record", "error", "match"),
+        [
+            (0, 1, ValueError, "`steps` must be 1 or more; got 0"),
+            (5, 2, ValueError, "`steps` must be a multiple of `record`; got 5 and 2"),
+            (4, 0, ValueError, "`record` must be 1 or more"),
+            (4.0, 1, TypeError, "`steps` must be an integer"),
+            (4, True, TypeError, "`record` must be an integer"),
+        ],
+    )
+    def test_bad_steps(self, steps, record, error, match):
+        with pytest.raises(error, match=match):
             dynamics.descend(np.eye(2), np.ones(2), steps, 0.1, record=record)
 
 
@@ -397,6 +428,36 @@ class TestRidge:
             dynamics.ridge(np.eye(2), np.ones(2), np.eye(2), np.array([0.1, -1]))
 
 
+class TestScale:
+    """What float32 cannot hold is refused, not turned into NaN."""
+
+    @pytest.mark.parametrize("scale", [1e40, 1e-40])
+    def test_kernels_beyond_it(self, scale):
+        gram, y = scale * np.eye(2), np.ones(2)
+        for call in (
+            lambda: dynamics.flow(gram, y),
+            lambda: dynamics.descend(gram, y, 4, 1 / scale),
+        ):
+            with pytest.raises(ValueError, match=r"`train_gram` must be of a size.*Scale the"):
+                call()
+        with jax.enable_x64(True):
+            np.testing.assert_allclose(dynamics.flow(gram, y).train(np.inf), 1)
+
+    @pytest.mark.parametrize("scale", [1e36, 1e-36])
+    def test_kernels_within_it(self, scale):
+        gram, y = scale * np.eye(2), np.ones(2)
+        flow = dynamics.flow(gram, y, gram)
+        np.testing.assert_allclose(flow.test(np.array([2 / scale, np.inf])[:, None]),
+                                   [[[1 - np.exp(-1)] * 2], [[1, 1]]], rtol=1e-5)  # fmt: skip
+        assert dynamics.descend(gram, y, 40, 2 / scale).loss[-1] < 1e-6
+
+    def test_test_inputs_in_chaos_may_vanish(self):
+        gram, y = np.eye(2), np.ones(2)
+        np.testing.assert_allclose(dynamics.flow(gram, y, 1e-60 * gram).test(1.0), 0, atol=1e-30)
+        with pytest.raises(ValueError, match="`test_gram` must be of a size"):
+            dynamics.flow(gram, y, 1e60 * gram)
+
+
 class TestClassification:
     def test_one_hot(self):
         found = dynamics.one_hot(jnp.array([2, 0]), 3)
@@ -407,6 +468,24 @@ class TestClassification:
         assert float(dynamics.accuracy(outputs, jnp.array([1, 0, 0]))) == pytest.approx(2 / 3)
         both = dynamics.accuracy(jnp.stack([outputs, -outputs]), np.array([1, 0, 0]))
         np.testing.assert_allclose(both, [2 / 3, 1 / 3], rtol=1e-6)
+
+    def test_diverged_outputs_have_no_accuracy(self):
+        outputs = jnp.stack(
+            [jnp.eye(3), jnp.full((3, 3), jnp.nan), jnp.eye(3).at[1, 2].set(jnp.nan)]
+        )
+        found = dynamics.accuracy(outputs, np.arange(3))
+        np.testing.assert_array_equal(found, [1, jnp.nan, jnp.nan])
+        by_jit = jax.jit(lambda outputs: dynamics.accuracy(outputs, np.arange(3)))(outputs)
+        np.testing.assert_array_equal(by_jit, found)
+
+    def test_traced_labels_and_odd_classes(self):
+        labels = jnp.array([0, 1])
+        for call in (lambda y: dynamics.one_hot(y, 2), lambda y: dynamics.accuracy(jnp.eye(2), y)):
+            with pytest.raises(TypeError, match="`labels` must be integers; got an array that JAX"):
+                jax.jit(call)(labels)
+        for classes, error in ((2.0, TypeError), (True, TypeError), (1, ValueError)):
+            with pytest.raises(error, match="`classes` must be"):
+                dynamics.one_hot(labels, classes)
 
     def test_targets_are_fitted(self):
         labels = jnp.arange(7) % 3
@@ -421,7 +500,7 @@ class TestClassification:
         with pytest.raises(TypeError, match=r"`labels` must be integers of shape \[n\]"):
             dynamics.one_hot(labels, 2)
 
-    @pytest.mark.parametrize(("labels", "classes"), [([0, 3], 3), ([-1, 0], 3), ([0, 0], 1)])
+    @pytest.mark.parametrize(("labels", "classes"), [([0, 3], 3), ([-1, 0], 3)])
     def test_labels_outside_the_classes(self, labels, classes):
         with pytest.raises(ValueError, match=r"`labels` must lie in 0, \.\.\., classes - 1"):
             dynamics.one_hot(np.array(labels), classes)
@@ -497,11 +576,23 @@ class TestLearningCurve:
             ([101], 4, ValueError, "`sizes` must lie in 1, ..., 100"),
             ([0.5], 4, TypeError, "`sizes` must be a list of integers"),
             ([5], 1, ValueError, "`repeats` must be 2 or more; got 1"),
+            ([5], 2.5, TypeError, "`repeats` must be an integer"),
         ],
     )
     def test_bad_numbers(self, digits, sizes, repeats, error, message):
         with pytest.raises(error, match=message):
             dynamics.learning_curve(*digits, sizes, key=jax.random.key(0), repeats=repeats)
+
+    def test_several_ridges_are_refused(self, digits):
+        with pytest.raises(TypeError, match="`ridge` must be one real number"):
+            dynamics.learning_curve(*digits, [5], key=jax.random.key(0), ridge=[0.1, 1.0])
+
+    def test_truth_values_are_neither_classes_nor_targets(self, digits):
+        gram, labels, cross, test_labels = digits
+        for pair, name in (((labels == 1, test_labels), "labels"),
+                           ((labels, test_labels == 1), "test_labels")):  # fmt: skip
+            with pytest.raises(TypeError, match=f"`{name}` must be integers, .*; got bool"):
+                dynamics.learning_curve(gram, pair[0], cross, pair[1], [5], key=jax.random.key(0))
 
     def test_classes_beside_targets(self, digits):
         gram, labels, cross, test_labels = digits
@@ -532,6 +623,11 @@ class TestRefusals:
             with pytest.raises(ValueError, match=message):
                 call()
 
+    @pytest.mark.parametrize("labels", [[1j, 1], None, "ab", [[1.0], [1.0, 2.0]], [None, 1]])
+    def test_labels_that_are_no_real_numbers(self, labels):
+        with pytest.raises(TypeError, match="`labels` must be real numbers"):
+            dynamics.flow(np.eye(2), labels)
+
     @pytest.mark.parametrize("labels", [np.ones(3), np.ones((2, 0)), np.ones((2, 1, 1)), 1.0])
     def test_labels_that_do_not_fit(self, labels):
         with pytest.raises(ValueError, match=r"`labels` must have shape \[2\] or \[2, outputs\]"):
@@ -557,5 +653,7 @@ class TestRefusals:
             Problem().flow().train(np.array([1.0, time]))
 
     def test_traced(self):
+        with pytest.raises(TypeError, match="`time_to_fit` works on the host"):
+            jax.jit(lambda flow: flow.time_to_fit(0.1))(Problem().flow())
         with pytest.raises(TypeError, match=r"`train_gram` must be numbers; .* outside jit"):
             jax.jit(lambda gram: dynamics.flow(gram, jnp.ones(2)).train(1.0))(jnp.eye(2))

@@ -79,6 +79,65 @@ class TestNTK:
         enough = int(str(refusal.value).split()[3])
         assert empirical.ntk(make(), inputs, memory=enough).shape == (7, 7)
 
+    @pytest.mark.parametrize("norms", NORMS[::3], ids=str)
+    def test_every_product_is_at_full_precision(self, inputs, norms):
+        """So that a GPU does not round its factors to TF32."""
+        rows = jnp.arange(7)
+        text = empirical._block.lower(make(2, **norms), inputs, rows, inputs, rows).as_text()
+        products = [line for line in text.splitlines() if "dot_general" in line]
+        assert len(products) > 6
+        assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)
+
+    @pytest.mark.parametrize("norms", NORMS[::2], ids=str)
+    def test_gradients_in_the_inputs_are_finite_differences(self, norms):
+        with jax.enable_x64(True):
+            network = FullyConnected([3, 9, 8, 1], normalized("gelu"), 0.3,
+                                     key=jax.random.key(1), **norms)  # fmt: skip
+            x, way = jax.random.normal(jax.random.key(2), (2, 5, 3))
+            weight = jax.random.normal(jax.random.key(3), (5, 5))
+            f = jax.jit(lambda x: jnp.sum(weight * empirical.ntk(network, x)))
+            slope = jnp.sum(jax.jit(jax.grad(f))(x) * way)
+            difference = (f(x + 1e-6 * way) - f(x - 1e-6 * way)) / 2e-6
+            assert float(slope) == pytest.approx(float(difference), rel=1e-5)
+
+    def test_takes_inputs_as_they_are(self):
+        x = jnp.array([[0.0, 0.0, 0.0], [1.0, -3.0, 0.2]])
+        expected = by_jacobians(make(), x, x)[:, :, 0, 0]
+        np.testing.assert_allclose(empirical.ntk(make(), x), expected, rtol=1e-4, atol=1e-5)
+
+    def test_the_wider_precision_is_taken(self, inputs):
+        with jax.enable_x64(True):
+            network = make()
+            for x in (inputs.astype(jnp.float32), inputs.astype(jnp.float64)):
+                assert empirical.ntk(network, x).dtype == jnp.float64
+                done = empirical.train(network, x, jnp.ones(7), learning_rate=0.1, steps=1)
+                assert done.outputs.dtype == jnp.float64
+            single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), network)
+            assert empirical.ntk(single, inputs.astype(jnp.float64)).dtype == jnp.float64
+
+    @pytest.mark.parametrize(
+        ("options", "error", "match"),
+        [
+            ({"memory": float("inf")}, ValueError, "`memory` must be a finite number"),
+            ({"memory": "1GB"}, TypeError, "`memory` must be one real number"),
+            ({"devices": "cpu"}, TypeError, "`devices` must be a list"),
+            ({"devices": jax.Device}, TypeError, "`devices` must be a list"),
+            ({"devices": []}, TypeError, "`devices` must be a list"),
+            ({"network": jnp.sin}, TypeError, "`network` must be a FullyConnected"),
+            ({"x1": jnp.full((2, 3), jnp.nan)}, ValueError, "`x1` must be finite"),
+        ],
+    )
+    def test_refusals(self, inputs, options, error, match):
+        with pytest.raises(error, match=match):
+            empirical.ntk(**({"network": make(), "x1": inputs} | options))
+
+    def test_one_device_alone_or_twice_is_refused(self, inputs):
+        (device,) = jax.devices()[:1]
+        with pytest.raises(TypeError, match="`devices` must be a list"):
+            empirical.ntk(make(), inputs, devices=device)
+        with pytest.raises(ValueError, match="`devices` must differ"):
+            empirical.ntk(make(), inputs, devices=[device, device])
+
     def test_works_under_jit_and_vmap(self, inputs):
         def sample(key: jax.Array) -> jax.Array:
             network = FullyConnected([3, 8, 1], RELU, 0.3, key=key)
@@ -138,6 +197,16 @@ for outputs, norms, memory in ((1, {}, 2**30), (2, {}, 20_000), (1, {"batch_norm
     block = empirical._block(network, x, rows, x, np.arange(16))
     assert len(block.sharding.device_set) == 8
     assert {shard.data.shape[0] for shard in block.addressable_shards} == {2}
+    length, seen = empirical._rows_that_fit(network, 21, 4, memory), []
+    whole = empirical._block
+    def noting(network, x1, rows, x2, columns):
+        seen.append((len(rows) // 8, len(columns)))
+        return whole(network, x1, rows, x2, columns)
+    empirical._block = noting
+    empirical.ntk(network, x, memory=memory, devices=jax.devices())
+    empirical._block = whole
+    assert max(map(max, seen)) <= length, (seen, length)
+    assert memory > 20_000 or length < 21
 print("same")
 """
         flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
@@ -180,14 +249,38 @@ class TestTrain:
         ("change", "match"),
         [
             ({"labels": jnp.ones((7, 2))}, r"`labels` must have shape \[7, 1\]"),
+            ({"labels": 1.0}, r"`labels` must have shape \[7, 1\].* or \[n\]; got \[\]"),
+            ({"labels": []}, r"`labels` must have shape .* got \[0\]"),
+            ({"labels": jnp.ones((7, 1, 1))}, r"`labels` must have shape .* got \[7, 1, 1\]"),
+            ({"labels": jnp.full(7, jnp.inf)}, "`labels` must be finite"),
+            ({"labels": None}, "`labels` must be numbers"),
+            ({"labels": jnp.ones(7, bool)}, "`labels` must be float32 or float64; got bool"),
+            ({"network": make(10), "labels": jnp.arange(7)}, r"\[7, 10\].* dynamics.one_hot"),
             ({"steps": 5, "record": 2}, "multiple of `record`"),
+            ({"steps": 5.0}, "`steps` must be an integer"),
             ({"x": jnp.ones((7, 4))}, "`x` must have 3 columns"),
+            ({"learning_rate": 0.0}, "`learning_rate` must be positive and finite; got 0"),
+            ({"learning_rate": jnp.nan}, "`learning_rate` must be positive and finite; got nan"),
+            ({"learning_rate": [0.1, 0.2]}, "`learning_rate` must be one real number"),
+            ({"momentum": 1.0}, r"`momentum` must lie in \[0, 1\); got 1"),
+            ({"momentum": "0.9"}, "`momentum` must be one real number"),
         ],
     )
     def test_refusals(self, inputs, change, match):
-        given = {"x": inputs, "labels": jnp.ones(7), "learning_rate": 0.1, "steps": 4}
-        with pytest.raises(ValueError, match=match):
-            empirical.train(make(), **(given | change))
+        given = {"network": make(), "x": inputs, "labels": jnp.ones(7), "learning_rate": 0.1}
+        with pytest.raises((TypeError, ValueError), match=match):
+            empirical.train(**(given | {"steps": 4} | change))
+
+    def test_may_be_differentiated_in_the_learning_rate(self, inputs):
+        def last(rate: jax.Array, momentum: jax.Array) -> jax.Array:
+            done = empirical.train(
+                make(), inputs, jnp.ones(7), learning_rate=rate, steps=3, momentum=momentum
+            )
+            return jnp.sum((done.outputs[-1] - 1) ** 2)
+
+        slope = jax.jit(jax.grad(last))(0.2, 0.5)
+        difference = (last(0.21, 0.5) - last(0.19, 0.5)) / 0.02
+        assert float(slope) == pytest.approx(float(difference), rel=0.02)
 
 
 class TestMonteCarlo:
@@ -198,5 +291,24 @@ class TestMonteCarlo:
         np.testing.assert_allclose(error, 1 / 20, rtol=0.2)
 
     def test_one_key_is_refused(self):
-        with pytest.raises(ValueError, match="`keys` must be two or more; got 1"):
+        with pytest.raises(ValueError, match=r"`keys` must be two or more, .* got 1 of"):
             empirical.monte_carlo(jax.random.normal, jax.random.split(jax.random.key(0), 1))
+
+    @pytest.mark.parametrize(
+        "make_keys",
+        [
+            lambda: list(jax.random.split(jax.random.key(0), 3)),
+            lambda: 5,
+            lambda: jax.random.PRNGKey(0),
+        ],
+    )
+    def test_other_keys_are_refused(self, make_keys):
+        with pytest.raises(TypeError, match="`keys` must be one array of new-style keys"):
+            empirical.monte_carlo(jax.random.normal, make_keys())
+
+    @pytest.mark.parametrize(("batch", "error"), [(0, ValueError), (2.0, TypeError)])
+    def test_bad_batch(self, batch, error):
+        with pytest.raises(error, match="`batch` must be"):
+            empirical.monte_carlo(
+                jax.random.normal, jax.random.split(jax.random.key(0), 4), batch=batch
+            )

@@ -1,5 +1,6 @@
 """Finite networks: the formula, written out in NumPy, and the two norms."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +36,8 @@ class TestFullyConnected:
     def test_batch_is_a_vmap(self, network, inputs):
         one_by_one = jnp.stack([network(x) for x in inputs])
         np.testing.assert_allclose(jax.vmap(network)(inputs), one_by_one, rtol=1e-5)
+        np.testing.assert_allclose(network(inputs), one_by_one, rtol=1e-5)
+        np.testing.assert_allclose(network(inputs.tolist()), one_by_one, rtol=1e-5)
 
     def test_draws_differ_with_the_key_and_repeat_with_it(self):
         def first(seed: int) -> jax.Array:
@@ -48,10 +51,39 @@ class TestFullyConnected:
         assert "3 > 17 > 11 > 1" in repr(network)
         assert f"parameters={3 * 17 + 17 + 17 * 11 + 11 + 11 + 1}" in repr(network)
 
-    @pytest.mark.parametrize("widths", [[3], [3, 0, 1]])
-    def test_bad_widths(self, widths):
-        with pytest.raises(ValueError, match="`widths`"):
+    def test_repr_needs_no_weights(self, network):
+        keys = jax.random.split(jax.random.key(0), 4)
+        ensemble = jax.vmap(lambda key: FullyConnected([3, 17, 11, 1], RELU, 0.3, key=key))(keys)
+        nothing, _ = eqx.partition(network, lambda _: False)
+        assert repr(ensemble) == repr(nothing) == repr(network)
+
+    def test_an_ensemble_is_called_under_vmap(self, inputs):
+        keys = jax.random.split(jax.random.key(0), 4)
+        ensemble = jax.vmap(lambda key: FullyConnected([3, 5, 1], RELU, 0.3, key=key))(keys)
+        outputs = eqx.filter_vmap(lambda network: network(inputs))(ensemble)
+        first = FullyConnected([3, 5, 1], RELU, 0.3, key=keys[0])
+        np.testing.assert_allclose(outputs[0], first(inputs), rtol=1e-5)
+        with pytest.raises(ValueError, match=r"is an ensemble: .* \[4, 5, 3\]. Call it with"):
+            ensemble(inputs)
+
+    @pytest.mark.parametrize("shape", [(), (2,), (5, 4), (3, 1)])
+    def test_inputs_that_do_not_fit(self, network, shape):
+        with pytest.raises(ValueError, match=r"`x` must have 3 numbers .* x.reshape\(len\(x\), -1"):
+            network(jnp.ones(shape))
+
+    @pytest.mark.parametrize(
+        ("widths", "error"),
+        [([3], ValueError), ([3, 0, 1], ValueError), ("31", TypeError), ([3.0, 1], TypeError),
+         ((n for n in (3, 1)), TypeError), ([True, 1], TypeError), (None, TypeError)],
+    )  # fmt: skip
+    def test_bad_widths(self, widths, error):
+        with pytest.raises(error, match="`widths`"):
             FullyConnected(widths, RELU, 0.1, key=jax.random.key(0))
+
+    def test_widths_are_kept_as_integers(self):
+        network = FullyConnected(np.array([3, 4, 1]), RELU, 0.1, key=jax.random.key(0))
+        assert network.widths == (3, 4, 1)
+        assert all(type(width) is int for width in network.widths)
 
     def test_bad_beta(self):
         with pytest.raises(ValueError, match="`beta`"):
@@ -62,6 +94,20 @@ class TestFullyConnected:
         np.testing.assert_allclose(
             jnp.sum(circle(jnp.linspace(0, 6, 5)) ** 2, axis=1), 2, rtol=1e-6
         )
+
+    @pytest.mark.parametrize("size", [3e38, 1e30, 1e19, 1e-19, 1e-30, 5e-38])
+    def test_extreme_inputs_land_there_too(self, size):
+        x = jnp.array([[3.0, 4.0, 0.0], [-1.0, 1.0, -1.0]]) / 4
+        wanted = on_sphere(x)
+        for found in (on_sphere(size * x), jax.jit(on_sphere)(size * x)):
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)
+        slope = jax.grad(lambda x: on_sphere(x)[0, 0])(x)
+        np.testing.assert_allclose(slope[0], [0.886810, -0.665108, 0], atol=1e-5)
+
+    @pytest.mark.parametrize("row", [[0.0, 0.0], [1e-45, 0.0]])
+    def test_a_zero_row_has_no_place_there(self, row):
+        with pytest.raises(ValueError, match="`x` must have no zero row; row 1 is zero"):
+            on_sphere(jnp.array([[1.0, 1.0], row]))
 
 
 class TestNorms:
@@ -106,6 +152,10 @@ class TestNorms:
         mean = network(inputs).mean(axis=0)
         np.testing.assert_allclose(mean, 0.3 * network.biases[-1], atol=1e-6)
 
+    def test_a_batch_of_one_is_its_own_mean(self, inputs):
+        network = FullyConnected([3, 20, 20, 2], RELU, 0.3, batch_norm=True, key=jax.random.key(1))
+        np.testing.assert_allclose(network(inputs[:1])[0], 0.3 * network.biases[-1], atol=1e-6)
+
     def test_a_dead_layer_stays_finite(self):
         network = FullyConnected(
             [2, 3, 3, 1], RELU, 0.0, layer_norm="after", batch_norm=True, key=jax.random.key(0)
@@ -128,7 +178,8 @@ class TestNorms:
         ("widths", "options", "match"),
         [
             ([3, 4, 1], {"layer_norm": "inside"}, "`layer_norm` must be"),
-            ([3, 1], {"batch_norm": True}, "without a hidden layer"),
+            ([3, 1], {"batch_norm": True}, "`batch_norm` .* without a hidden layer"),
+            ([3, 1], {"layer_norm": "after"}, "`layer_norm` .* without a hidden layer"),
         ],
     )
     def test_refusals(self, widths, options, match):

@@ -361,6 +361,10 @@ class TestOnSphere:
         with pytest.raises(error, match=message):
             spectra.on_sphere(jnp.exp, dimension, degrees)
 
+    def test_a_matrix_is_no_kernel(self):
+        with pytest.raises(TypeError, match="`kernel` must be a function of the cosine; got a nd"):
+            spectra.on_sphere(np.eye(3), 3, 4)
+
     @pytest.mark.parametrize("kernel", [lambda t: 1.0, lambda t: 1 / (t - t), jnp.sum])
     def test_bad_kernels(self, kernel):
         with pytest.raises(ValueError, match="`kernel` must give a finite number"):

@@ -35,7 +35,13 @@ def draw() -> Figure:
     figure.patch.set_alpha(0)
     box = {"boxstyle": "round,pad=0,rounding_size=0.014", "mutation_aspect": 9.6 / 3.7}
     card = FancyBboxPatch(
-        (0.002, 0.005), 0.996, 0.99, transform=figure.transFigure, **box, fc="white", ec="#DFE3E8"
+        (0.002, 0.005),
+        0.996,
+        0.99,
+        transform=figure.transFigure,
+        **box,
+        fc="white",
+        ec="#DFE3E8",
     )
     figure.add_artist(card).set_zorder(-1)
     axes: Sequence[Axes] = figure.subplots(1, 3, sharey=True)
@@ -55,13 +61,29 @@ def draw_panel(
 ) -> None:
     shade = LinearSegmentedColormap.from_list(regime, ["white", hue])
     cosine = jnp.cos(jnp.deg2rad(jnp.asarray(ANGLES)))
-    curves = [np.round(kernels.ntk(activation, beta, depth, cosine), 4) for depth in DEPTHS]
+    curves = [
+        np.round(kernels.ntk(activation, beta, depth, cosine), 4) for depth in DEPTHS
+    ]
     ax.fill_between(ANGLES, curves[-1], color=hue, alpha=0.09, linewidth=0)
     for curve, width, strength in zip(curves, WIDTHS, STRENGTHS, strict=True):
-        ax.plot(ANGLES, curve, color=shade(strength), linewidth=width, solid_joinstyle="round")
+        ax.plot(
+            ANGLES,
+            curve,
+            color=shade(strength),
+            linewidth=width,
+            solid_joinstyle="round",
+        )
     label_ends(ax, [curve[-1] for curve in curves], hue)
     r = float(characteristic_value(activation, beta))
-    ax.text(0, 1.2, regime, color=hue, fontsize=15, fontweight="bold", transform=ax.transAxes)
+    ax.text(
+        0,
+        1.2,
+        regime,
+        color=hue,
+        fontsize=15,
+        fontweight="bold",
+        transform=ax.transAxes,
+    )
     ax.text(0, 1.09, f"r = {r:.2f}: {meaning}", fontsize=10, transform=ax.transAxes)
     ax.set(xlim=(-180, 180), ylim=(-0.27, 1.04))
     ax.set_xticks([-180, -90, 0, 90, 180], ["−180°", "", "0°", "", "180°"])
@@ -76,11 +98,16 @@ def label_ends(ax: Axes, ends: Sequence[float], hue: str) -> None:
         labels = [(f"{DEPTHS[0]}", ends[0]), (f"{DEPTHS[1]}–{DEPTHS[-1]}", ends[-1])]
     for name, end in labels:
         direct_label(ax, 180, end, name, color=hue, fontsize=9.5)
-    direct_label(ax, 180, labels[-1][1], "depth", color=hue, fontsize=9.5, xytext=(6, 13))
+    direct_label(
+        ax, 180, labels[-1][1], "depth", color=hue, fontsize=9.5, xytext=(6, 13)
+    )
 
 
 def main(path: str) -> None:
-    with style(), mpl.rc_context({"svg.hashsalt": "freeze-and-chaos", "svg.fonttype": "path"}):
+    with (
+        style(),
+        mpl.rc_context({"svg.hashsalt": "freeze-and-chaos", "svg.fonttype": "path"}),
+    ):
         draw().savefig(path, format="svg", facecolor="none", metadata={"Date": None})
 
 

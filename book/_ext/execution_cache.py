@@ -23,7 +23,9 @@ def fingerprint(root: Path) -> str:
     for path in sorted([*files, root / "requirements.lock"]):
         if path.is_file():
             content = path.read_bytes()
-            digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode())
+            digest.update(
+                f"{path.relative_to(root).as_posix()} {len(content)}\n".encode()
+            )
             digest.update(content)
     return digest.hexdigest()[:16]
 

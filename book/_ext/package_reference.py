@@ -41,16 +41,25 @@ def escape_prose(
         doctest = line.lstrip().startswith(">>>") or (doctest and bool(line.strip()))
         if not doctest:
             parts = CODE.split(line)
-            parts[::2] = [re.sub(r"([|*])|_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
+            parts[::2] = [
+                re.sub(r"([|*])|_(?!\w)", r"\\\g<0>", part) for part in parts[::2]
+            ]
             lines[i] = "".join(parts)
 
 
 def short_arrays(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str, returns: str
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: Any,
+    options: Any,
+    signature: str,
+    returns: str,
 ) -> tuple[str, str]:
     """Write `Float[Array, "n d"]` as the source does, without where JAX keeps its arrays."""
     short = [
-        text and re.sub(r"~?(jax\.)?jaxlib\._jax\.", "", text) for text in (signature, returns)
+        text and re.sub(r"~?(jax\.)?jaxlib\._jax\.", "", text)
+        for text in (signature, returns)
     ]
     return short[0], short[1]
 

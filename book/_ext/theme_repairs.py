@@ -22,7 +22,11 @@ MARKUP = {
 
 
 def drop_scripts(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
 ) -> None:
     """Leave out thebe, which runs code on a server elsewhere, and inline scripts set twice."""
     seen: set[str] = set()
@@ -34,7 +38,9 @@ def drop_scripts(
         seen |= {body} - {""}
         kept.append(script)
     context["script_files"] = kept
-    context["css_files"] = [css for css in context["css_files"] if "thebe" not in css.filename]
+    context["css_files"] = [
+        css for css in context["css_files"] if "thebe" not in css.filename
+    ]
     if doctree is None:
         kind = {"genindex": "Index", "search": "Search"}[page]
         description = escape(f"{kind} of the course {app.config.project}")

@@ -161,7 +161,7 @@ def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation
     1.2257
     """
     base = _base(name_or_callable)
-    return _activation(base, f"standardized {base.name}", mean=0.0)
+    return _activation(base, f"standardized {base.name}", share=0.0)
 
 
 @lru_cache(maxsize=256)
@@ -175,7 +175,34 @@ def normalized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     1.46694
     """
     base = _base(name_or_callable)
-    return _activation(base, f"normalized {base.name}", mean=float(base.hermite[0]))
+    return _activation(base, f"normalized {base.name}", share=1.0)
+
+
+@lru_cache(maxsize=256)
+def recentred(name_or_callable: str | Callable[[Array], Array], share: float) -> Activation:
+    """The activation less a share of its mean, then scaled to E[sigma(Z)^2] = 1.
+
+    A share of 0 is `standardized`, of 1 `normalized`. With m the mean of the standardized
+    activation, E[sigma'(Z)^2] grows from one to the other as 1 / (1 - m^2 share (2 - share)).
+
+    Arguments:
+        name_or_callable: as for `standardized`.
+        share: in [0, 1].
+
+    Raises:
+        ValueError: a share outside its range, and as for `standardized`.
+        TypeError: as for `standardized`.
+
+    >>> round(recentred("relu", 0.5).derivative_second_moment, 5)
+    1.31366
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(
+            f"`share` must lie in [0, 1]; got {share}. It is the share of the mean to take away; "
+            "1 normalizes."
+        )
+    base = _base(name_or_callable)
+    return _activation(base, f"{base.name} less {share:g} of its mean", share=float(share))
 
 
 @dataclass(frozen=True)
@@ -283,13 +310,15 @@ def _panels(
         ) from error
 
 
-def _activation(base: _Base, name: str, mean: float) -> Activation:
-    """The base function shifted by its mean (or not) and scaled to second moment 1."""
-    variance = base.second_moment - mean**2
+def _activation(base: _Base, name: str, share: float) -> Activation:
+    """The base function less a share of its mean, scaled to second moment 1."""
+    mean = share * float(base.hermite[0])
+    lost = mean * (2 * float(base.hermite[0]) - mean)  # of every moment E[sigma(u) sigma(v)]
+    variance = base.second_moment - lost
     centre = base.hermite[:_CENTRE_LENGTH] ** 2 / variance
     centre[0] = (base.hermite[0] - mean) ** 2 / variance
     deviation = sqrt(variance)
-    opposite = (base.opposite_moment - mean**2) / variance
+    opposite = (base.opposite_moment - lost) / variance
     return Activation(
         name=name,
         function=lambda x: (base.function(x) - mean) / deviation,
@@ -299,7 +328,7 @@ def _activation(base: _Base, name: str, mean: float) -> Activation:
         centre=centre,
         plus=replace(base.plus, value=1.0),
         minus=replace(base.minus, value=opposite),
-        quadrature=lambda angle: (base.quadrature(angle) - mean**2) / variance,
+        quadrature=lambda angle: (base.quadrature(angle) - lost) / variance,
     )
 
 

@@ -3,6 +3,7 @@
 Values that JAX is tracing are not looked at: inside jit, vmap and grad the checks are free.
 """
 
+from math import inf
 from typing import Any
 
 import jax
@@ -93,9 +94,67 @@ def cosine(value: Any) -> Array:
     return jnp.where(array < -1, -1, array)
 
 
-def rows(name: str, value: Any) -> Array:
-    """Inputs [n, d], finite, none of them zero."""
-    array, numbers = _floating(name, value), _concrete(value)
+def whole(name: str, value: Any, least: int, hint: str) -> int:
+    """One integer, `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"`{name}` must be an integer, {least} or more; got {value!r}. {hint}")
+    if value < least:
+        raise ValueError(f"`{name}` must be {least} or more; got {value}. {hint}")
+    return int(value)
+
+
+def number(name: str, value: Any) -> Any:
+    """One real number; a Python float unless it is traced."""
+    if isinstance(value, jax.core.Tracer):
+        return value
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+        raise TypeError(
+            f"`{name}` must be one real number; got {value!r}. Take several values one by one."
+        )
+    return float(value)
+
+
+def learning_rate(value: Any) -> Any:
+    """One positive number; a Python float unless it is traced."""
+    rate = number("learning_rate", value)
+    if not isinstance(rate, jax.core.Tracer) and not 0 < rate < inf:
+        raise ValueError(
+            f"`learning_rate` must be positive and finite; got {rate:g}. "
+            "Try half of dynamics.largest_learning_rate(gram)."
+        )
+    return rate
+
+
+def momentum(value: Any) -> Any:
+    """One number in [0, 1); a Python float unless it is traced."""
+    share = number("momentum", value)
+    if not isinstance(share, jax.core.Tracer) and not 0 <= share < 1:
+        raise ValueError(f"`momentum` must lie in [0, 1); got {share:g}. Try 0.9.")
+    return share
+
+
+def steps(steps: Any, record: Any) -> None:
+    """How many steps, and after every how many to record: integers, the first a multiple."""
+    hint = "Try steps=100, record=1."
+    if whole("steps", steps, 1, hint) % whole("record", record, 1, hint):
+        raise ValueError(
+            f"`steps` must be a multiple of `record`; got {steps} and {record}. Try record=1."
+        )
+
+
+def targets(name: str, value: Any) -> Array:
+    """Finite real numbers of any shape."""
+    array = _floating(name, value)
+    numbers = _concrete(array)
+    if numbers is not None and not np.isfinite(numbers).all():
+        raise ValueError(f"`{name}` must be finite; it holds a NaN or an infinity. Mend it.")
+    return array
+
+
+def rows(name: str, value: Any, *, zero: bool = False) -> Array:
+    """Inputs [n, d], finite, none of them zero unless `zero` allows it."""
+    array = _floating(name, value)
+    numbers = _concrete(array)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"`{name}` must have shape [n, d], one input a row; got {list(array.shape)}. "
@@ -108,7 +167,7 @@ def rows(name: str, value: Any) -> Array:
             raise ValueError(
                 f"`{name}` must be finite; row {row} holds a NaN or an infinity. Drop or mend it."
             )
-        if not largest.all():
+        if not zero and (largest < jnp.finfo(array.dtype).tiny).any():
             raise ValueError(
                 f"`{name}` must have no zero row; row {int(np.argmin(largest))} is zero. "
                 "A zero input has no direction and cannot be put on the sphere; drop it."
@@ -122,7 +181,13 @@ def _concrete(value: Any) -> np.ndarray | None:
 
 
 def _floating(name: str, value: Any) -> Array:
-    array = jnp.asarray(value)
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`{name}` must be numbers, an array or what makes one; got a "
+            f"{type(value).__name__} that does not: {error} Try jnp.array([1.0, 2.0])."
+        ) from error
     if jnp.issubdtype(array.dtype, jnp.integer):
         array = array.astype(jnp.float32)
     if array.dtype not in (jnp.float32, jnp.float64):

@@ -10,6 +10,8 @@ rate eta is a time of eta; with momentum mu, in the long run, of eta / (1 - mu).
 
 Any kernel matrix will do. Eigenvalues are worked out in float64 on the host, outside jit;
 what is returned are JAX arrays. Labels are [n] or [n, outputs], and outputs have their shape.
+They are targets of a regression as they are: class numbers 0, ..., 9 are fitted as the numbers 0
+to 9, unless `one_hot` makes targets of them. Only `learning_curve` and `accuracy` know classes.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +27,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from . import matrices
+from . import checks, matrices
 
 _HALVINGS = 100
 
@@ -33,8 +35,9 @@ _HALVINGS = 100
 class GradientFlow(eqx.Module):
     """Outputs and loss of a kernel machine at any time of its training; `flow` makes one.
 
-    A pytree of arrays: `train`, `test` and `loss` may be jitted, mapped and differentiated in
-    time.
+    A pytree of arrays: `train`, `test` and `loss` may be mapped and differentiated in time. To
+    compile them take `equinox.filter_jit(flow.train)`, or `jax.jit` of a function that takes the
+    flow as an argument.
 
     Attributes:
         rates: lambda / n, largest first; exactly 0 for modes that are never learned.
@@ -114,6 +117,12 @@ class GradientFlow(eqx.Module):
         Raises:
             ValueError: a fraction outside its range.
         """
+        fraction = _number("fraction", fraction)
+        if isinstance(self.rates, jax.core.Tracer):
+            raise TypeError(
+                "`time_to_fit` works on the host; got a flow that JAX is tracing. Call it outside "
+                "jit, vmap and grad."
+            )
         if not 0 < fraction <= 1:
             raise ValueError(f"`fraction` must lie in (0, 1]; got {fraction}. Try 0.01.")
         rates = np.asarray(self.rates, np.float64)
@@ -161,7 +170,8 @@ def flow(
 
     Arguments:
         train_gram: K between the training inputs, symmetric and positive semidefinite.
-        labels: y, targets of the regression; `one_hot` makes them of classes.
+        labels: y, targets of the regression. Integers too are targets, not classes; `one_hot`
+            makes targets of classes.
         test_gram: K between test inputs, a row each, and training inputs.
         initial, test_initial: outputs at time 0, a number or of the shape of the outputs.
 
@@ -181,10 +191,10 @@ def flow(
     start = _initial("initial", initial, y.shape, single)
     cross = None if test_gram is None else _cross_gram(test_gram, len(y))
     return GradientFlow(
-        rates=jnp.asarray(np.where(modes.values > modes.floor, modes.values, 0) / len(y)),
-        horizon=jnp.asarray(np.float64(len(y) / modes.floor)),
+        rates=_held("train_gram", np.where(modes.values > modes.floor, modes.values, 0) / len(y)),
+        horizon=jnp.asarray(np.float64(min(len(y) / modes.floor, float(_limits().max)))),
         vectors=jnp.asarray(modes.vectors),
-        test_modes=None if cross is None else jnp.asarray(cross @ modes.vectors / len(y)),
+        test_modes=None if cross is None else _held("test_gram", cross @ modes.vectors / len(y)),
         missing=jnp.asarray(modes.vectors.T @ (y - start)),
         initial=jnp.asarray(start),
         test_initial=None
@@ -224,7 +234,8 @@ def descend(
     what optax.sgd(learning_rate, momentum) does to a network whose tangent kernel is K.
 
     Arguments:
-        train_gram, labels, test_gram, initial, test_initial: as for `flow`.
+        train_gram, labels, test_gram, initial, test_initial: as for `flow`; integer labels are
+            targets, not classes.
         steps: 1 or more, a multiple of `record`.
         learning_rate: positive and less than `largest_learning_rate(train_gram, momentum)`.
         momentum: in [0, 1).
@@ -235,20 +246,21 @@ def descend(
     """
     gram = matrices.gram("train_gram", train_gram)
     y, single = _targets("labels", labels, len(gram))
-    _steps(steps, record)
-    largest = largest_learning_rate(train_gram, momentum)
-    if not 0 < learning_rate < largest:
+    checks.steps(steps, record)
+    rate, share = _number("learning_rate", learning_rate), _momentum(momentum)
+    largest = _stable(gram, share)
+    if not 0 < rate < largest:
         raise ValueError(
             f"`learning_rate` must lie between 0 and 2 n (1 + momentum) / lambda_max = "
-            f"{largest:.6g}, where descent begins to diverge; got {learning_rate:.6g}. "
+            f"{largest:.6g}, where descent begins to diverge; got {rate:.6g}. "
             f"Try {largest / 2:.3g}."
         )
     cross = np.zeros((0, len(gram))) if test_gram is None else _cross_gram(test_gram, len(gram))
     start = _initial("initial", initial, y.shape, single)
     test_start = _initial("test_initial", test_initial, (len(cross), y.shape[1]), single)
-    both = jnp.asarray(np.concatenate([gram, cross]) / len(gram))
+    both = _held("train_gram", gram / len(gram)), _held("test_gram", cross / len(gram))
     outputs = jnp.asarray(np.concatenate([start - y, test_start]))
-    distance = _descended(both, outputs, learning_rate, momentum, steps // record, record)
+    distance = _descended(jnp.concatenate(both), outputs, rate, share, steps // record, record)
     loss = jnp.sum(distance[:, : len(y)] ** 2, axis=(1, 2)) / (2 * len(y))
     train = distance[:, : len(y)] + jnp.asarray(y)[None]
     train, test = (f[..., 0] if single else f for f in (train, distance[:, len(y) :]))
@@ -291,11 +303,16 @@ def largest_learning_rate(train_gram: Float[ArrayLike, "n n"], momentum: float =
     >>> largest_learning_rate(jnp.diag(jnp.array([4.0, 1.0])))
     1.0
     """
-    if not 0 <= momentum < 1:
-        raise ValueError(f"`momentum` must lie in [0, 1); got {momentum}. Try 0.9.")
-    gram = matrices.gram("train_gram", train_gram)
+    return _stable(matrices.gram("train_gram", train_gram), _momentum(momentum))
+
+
+def _stable(gram: np.ndarray, momentum: float) -> float:
     top = matrices.eigenvalues("train_gram", gram)[0]
     return float(2 * len(gram) * (1 + momentum) / top)
+
+
+def _momentum(value: Any) -> float:
+    return float(checks.momentum(_number("momentum", value)))
 
 
 def ridge(
@@ -311,7 +328,7 @@ def ridge(
     time t is like a ridge of n / t over the mean diagonal entry.
 
     Arguments:
-        train_gram, labels, test_gram: as for `flow`.
+        train_gram, labels, test_gram: as for `flow`; integer labels are targets, not classes.
         ridge: 0 or more.
 
     Raises:
@@ -348,6 +365,7 @@ def one_hot(labels: Int[ArrayLike, " n"], classes: int) -> Float[Array, "n class
     Array([[-0.5,  0.5],
            [ 0.5, -0.5]], dtype=float32)
     """
+    checks.whole("classes", classes, 2, "It counts the classes; try 10.")
     numbers = _classes("labels", labels, classes)
     return jax.nn.one_hot(numbers, classes) - 1 / classes
 
@@ -355,7 +373,7 @@ def one_hot(labels: Int[ArrayLike, " n"], classes: int) -> Float[Array, "n class
 def accuracy(
     outputs: Float[ArrayLike, "*batch n classes"], labels: Int[ArrayLike, " n"]
 ) -> Float[Array, "*batch"]:
-    """Share of inputs whose largest output is that of their class.
+    """Share of inputs whose largest output is that of their class; NaN where an output is NaN.
 
     Arguments:
         outputs: one column a class; leading axes, of times or ridges, are kept.
@@ -372,7 +390,8 @@ def accuracy(
         )
     numbers = _classes("labels", labels, scores.shape[-1])
     chosen = jnp.argmax(scores, axis=-1)
-    return jnp.mean(chosen == jnp.broadcast_to(numbers, chosen.shape), axis=-1)
+    share = jnp.mean(chosen == jnp.broadcast_to(numbers, chosen.shape), axis=-1)
+    return jnp.where(jnp.isnan(scores).any(axis=(-2, -1)), jnp.nan, share)
 
 
 class LearningCurve(NamedTuple):
@@ -406,13 +425,13 @@ def learning_curve(
         sizes: numbers of training inputs, from 1 to n.
         key: what the training inputs are drawn with.
         repeats: 2 or more.
-        ridge: as for `ridge`.
+        ridge: as for `ridge`, but one number.
 
     Raises:
-        ValueError, TypeError: as for `ridge`; sizes or repeats outside their range.
+        ValueError, TypeError: as for `ridge`; sizes or repeats outside their range, bool labels.
     """
     gram, rounding = matrices.gram("train_gram", train_gram), matrices.rounding(train_gram)
-    cross, strength = _cross_gram(test_gram, len(gram)), _strengths(ridge)
+    cross, strength = _cross_gram(test_gram, len(gram)), _strengths(_number("ridge", ridge))
     counts = _sizes(sizes, len(gram), repeats)
     targets, score = _scored(labels, test_labels, len(gram), len(cross))
     scores = np.empty((repeats, len(counts)))
@@ -431,13 +450,19 @@ def _scored(
     labels: Any, test_labels: Any, n: int, m: int
 ) -> tuple[np.ndarray, Callable[[np.ndarray], float]]:
     """Targets [n, outputs], and the score of outputs on the test inputs."""
+    y, (wanted, _) = _targets("labels", labels, n)[0], _targets("test_labels", test_labels, m)
+    for name, given in (("labels", labels), ("test_labels", test_labels)):
+        if np.asarray(given).dtype == bool:
+            raise TypeError(
+                f"`{name}` must be integers, classes, or real targets; got bool. "
+                "Take .astype(int) for two classes, .astype(float) for the targets 0 and 1."
+            )
     kinds = [np.issubdtype(np.asarray(y).dtype, np.integer) for y in (labels, test_labels)]
     if kinds[0] != kinds[1]:
         raise TypeError(
             "`labels` and `test_labels` must both be integers, classes, or both be real targets; "
             f"got {np.asarray(labels).dtype} and {np.asarray(test_labels).dtype}. Convert one."
         )
-    y, (wanted, _) = _targets("labels", labels, n)[0], _targets("test_labels", test_labels, m)
     if not kinds[0]:
         return y, lambda outputs: float(np.mean(np.sum((outputs - wanted) ** 2, axis=1)))
     classes = max(2, 1 + int(max(y.max(), wanted.max())))
@@ -457,9 +482,28 @@ class _Modes(NamedTuple):
 
 def _modes(gram: np.ndarray, rounding: float) -> _Modes:
     values, vectors = matrices.eigenmodes("train_gram", gram)
-    entries = rounding * np.max(np.diagonal(gram))
-    floor = sqrt(len(gram)) * (entries + np.finfo(np.float64).eps * values[0])
-    return _Modes(values, vectors, float(floor))
+    return _Modes(values, vectors, matrices.floor(gram, rounding, values[0]))
+
+
+def _held(name: str, kernel: np.ndarray) -> Array:
+    """What comes of a kernel, as a JAX array; refused where that has no room for its size.
+
+    Between test and training inputs it may vanish, as it does in chaos.
+    """
+    limits = _limits()
+    largest = np.max(np.abs(kernel), initial=0)
+    if largest > limits.max or (name == "train_gram" and largest < limits.tiny):
+        raise ValueError(
+            f"`{name}` must be of a size that {limits.dtype} can hold, from {limits.tiny:.1g} to "
+            f"{limits.max:.1g}; got {largest:.1g}, over n. Scale the kernel, all of it by one "
+            "number; learning is faster by that number."
+        )
+    return jnp.asarray(kernel)
+
+
+def _limits() -> Any:
+    """Of the numbers that JAX arrays hold: float32, or float64 where that is enabled."""
+    return jnp.finfo(jnp.result_type(float))
 
 
 def _exponent(rates: Array, time: Array) -> Array:
@@ -511,6 +555,11 @@ def _time(value: Any) -> Array:
 
 def _classes(name: str, value: Any, classes: int) -> np.ndarray:
     """Class numbers [n] in 0, ..., classes - 1."""
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(
+            f"`{name}` must be integers; got an array that JAX is tracing. They are checked on the "
+            "host: call this outside jit, vmap and grad, or close over the labels."
+        )
     numbers = np.asarray(value)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not numbers.size:
         raise TypeError(
@@ -525,19 +574,21 @@ def _classes(name: str, value: Any, classes: int) -> np.ndarray:
     return numbers
 
 
+def _number(name: str, value: Any) -> float:
+    """One real number that JAX is not tracing."""
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(
+            f"`{name}` must be a number; got one that JAX is tracing. It is compared with "
+            "eigenvalues on the host: call this outside jit, vmap and grad."
+        )
+    return float(checks.number(name, value))
+
+
 def _strengths(ridge: Any) -> np.ndarray:
     strengths = matrices.numbers("ridge", ridge)
     if (strengths < 0).any():
         raise ValueError(f"`ridge` must be 0 or more; got {strengths.min():g}. Try 0.01.")
     return strengths
-
-
-def _steps(steps: int, record: int) -> None:
-    if record < 1 or steps < 1 or steps % record:
-        raise ValueError(
-            f"`steps` must be a multiple of `record`, both 1 or more; got {steps} and {record}. "
-            "Try record=1."
-        )
 
 
 def _sizes(sizes: Any, n: int, repeats: int) -> np.ndarray:
@@ -549,8 +600,5 @@ def _sizes(sizes: Any, n: int, repeats: int) -> np.ndarray:
             f"`sizes` must lie in 1, ..., {n}, the number of training inputs; got "
             f"{counts.min()} to {counts.max()}. Leave out the others or bring more inputs."
         )
-    if repeats < 2:
-        raise ValueError(
-            f"`repeats` must be 2 or more; got {repeats}. One draw has no standard error; try 8."
-        )
+    checks.whole("repeats", repeats, 2, "One draw has no standard error; try 8.")
     return counts

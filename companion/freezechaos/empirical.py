@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import sqrt
+from math import inf, sqrt
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -50,48 +50,85 @@ def ntk(
     delta the derivative of an output in what leaves it. With batch norm an output depends on the
     whole batch, and the sum runs over all pairs of its inputs; x1 and x2 are a batch each.
 
+    All matrix products are at full precision, also where a GPU would round their factors.
+
     Arguments:
         network: a `FullyConnected`.
-        x1, x2: inputs, one a row; x2 is x1 where left out.
-        memory: bytes to work in, beside the kernel itself; the rows are taken in blocks of
-            as many as fit.
+        x1, x2: inputs, one a row; x2 is x1 where left out. They are taken as they are, on the
+            sphere or off it, in the wider of their own precision and the network's.
+        memory: bytes to work in, on each device; rows and columns are taken in blocks of as many
+            as fit. Beside it live the inputs, the network and the blocks that are done, which
+            at the end are put together: room for the kernel three times.
         devices: over which each block of rows is split; by default the one of x1.
 
     Raises:
-        ValueError: inputs of the wrong width, zero or non-finite rows, too little memory.
+        ValueError, TypeError: no `FullyConnected`, inputs of the wrong width or not finite, too
+            little memory, devices that are none.
 
     Source: [JGGH], chain rule.
     """
     x1 = _checked_inputs("x1", network, x1)
-    symmetric = x2 is None
-    x2 = x1 if symmetric else _checked_inputs("x2", network, x2)
+    mirrored = x2 is None and devices is None  # a device holds fewer columns than a block has rows
+    x2 = x1 if x2 is None else _checked_inputs("x2", network, x2)
+    count = 1 if devices is None else _checked_devices(devices)
     length = _rows_that_fit(network, max(len(x1), len(x2)), x1.dtype.itemsize, memory)
-    rows1 = _split(len(x1), length * len(devices or [None]))
-    rows2 = rows1 if symmetric else _split(len(x2), length)
+    rows1, rows2 = _split(len(x1), length * count), _split(len(x2), length)
     blocks: dict[tuple[int, int], Array] = {}
     for i, rows in enumerate(rows1):
         for j, columns in enumerate(rows2):
-            if symmetric and j < i:
+            if mirrored and j < i:
                 blocks[i, j] = blocks[j, i].swapaxes(0, 1).swapaxes(2, 3)
             else:
                 blocks[i, j] = _block(network, x1, _shared(rows, devices), x2, columns)[: len(rows)]
-    lines = [[blocks[i, j] for j in range(len(rows2))] for i in range(len(rows1))]
-    kernel = jnp.concatenate([jnp.concatenate(line, axis=1) for line in lines])
+    kernel = _joined(blocks, len(rows1), len(rows2))
     return kernel[:, :, 0, 0] if network.widths[-1] == 1 else kernel
 
 
+def _joined(blocks: dict[tuple[int, int], Array], lines: int, columns: int) -> Array:
+    """The blocks side by side; each is let go of with its line."""
+    joined = []
+    for i in range(lines):
+        joined.append(jnp.concatenate([blocks.pop((i, j)) for j in range(columns)], axis=1))
+    return jnp.concatenate(joined)
+
+
+def _checked_devices(devices: Any) -> int:
+    """How many there are."""
+    some = isinstance(devices, Sequence) and len(devices) > 0
+    if not some or not all(isinstance(device, jax.Device) for device in devices):
+        raise TypeError(
+            f"`devices` must be a list of one or more JAX devices; got {devices!r}. "
+            "Try jax.devices(), or leave it out."
+        )
+    if len(set(devices)) < len(devices):
+        raise ValueError(
+            f"`devices` must differ from one another; got {devices!r}. Try jax.devices()."
+        )
+    return len(devices)
+
+
 def _checked_inputs(name: str, network: FullyConnected, x: Any) -> Array:
-    x = checks.rows(name, x)
+    if not isinstance(network, FullyConnected):
+        raise TypeError(
+            f"`network` must be a FullyConnected; got {type(network).__name__}. "
+            "Make one with networks.FullyConnected([2, 256, 1], activation, 0.1, key=key)."
+        )
+    x = checks.rows(name, x, zero=True)
     if x.shape[1] != network.widths[0]:
         raise ValueError(
             f"`{name}` must have {network.widths[0]} columns, as the network has inputs; "
-            f"got {x.shape[1]}."
+            f"got {x.shape[1]}. Give it as many, or make a network of widths [{x.shape[1]}, ...]."
         )
-    return x
+    return x.astype(jnp.result_type(x, network.weights[0]))
 
 
-def _rows_that_fit(network: FullyConnected, n: int, itemsize: int, memory: int) -> int:
+def _rows_that_fit(network: FullyConnected, n: int, itemsize: int, memory: float) -> int:
     """The largest b such that two blocks of b rows and their b x b kernel fit into the memory."""
+    memory = checks.number("memory", memory)
+    if not memory < inf:
+        raise ValueError(
+            f"`memory` must be a finite number of bytes; got {memory}. Try 2**30, a gibibyte."
+        )
     outputs, neurons = network.widths[-1], sum(network.widths)
     if network.batch_norm:  # the derivative of each output in all inputs, twice
         fixed, row = 6 * n * neurons, 4 * outputs * n * neurons
@@ -103,7 +140,7 @@ def _rows_that_fit(network: FullyConnected, n: int, itemsize: int, memory: int) 
     if length < 1:
         raise ValueError(
             f"`memory` must be {(fixed + row + entry) * itemsize} bytes or more for this network "
-            f"and batch; got {memory}. Raise it, or take a narrower network."
+            f"and batch; got {memory:.0f}. Raise it, or take a narrower network."
         )
     return min(length, n)
 
@@ -128,8 +165,9 @@ def _block(
 ) -> Float[Array, "rows columns outputs outputs"]:
     """The kernel between the outputs at some rows of x1 and at some of x2."""
     layer_kernel = _coupled if network.batch_norm else _separate
-    one, other = _layers(network, x1, rows), _layers(network, x2, columns)
-    kernels = [layer_kernel(network.beta**2, *a, *b) for a, b in zip(one, other, strict=True)]
+    with jax.default_matmul_precision("highest"):
+        one, other = _layers(network, x1, rows), _layers(network, x2, columns)
+        kernels = [layer_kernel(network.beta**2, *a, *b) for a, b in zip(one, other, strict=True)]
     return jnp.sum(jnp.stack(kernels), axis=0)
 
 
@@ -186,30 +224,38 @@ def train(
 
     Arguments:
         network: a `FullyConnected`.
-        x, labels: inputs, one a row, and their targets [n, outputs], or [n] for one output.
-        learning_rate: of a step; stable below 2 n / (largest eigenvalue of the kernel).
+        x, labels: inputs, one a row, on the sphere or off it, and their targets [n, outputs], or
+            [n] for one output.
+        learning_rate: of a step, positive; stable below 2 n / (largest eigenvalue of the
+            kernel).
         steps: how many, 1 or more; a multiple of `record`.
         momentum: in [0, 1), as in `optax.sgd`.
         record: outputs are kept after every so many steps.
         test: inputs where the outputs are to be recorded too.
 
     Raises:
-        ValueError: shapes that do not fit, an argument outside its range.
+        ValueError, TypeError: shapes that do not fit, an argument outside its range; what JAX
+            traces is not looked at.
     """
     x = _checked_inputs("x", network, x)
     test = test if test is None else _checked_inputs("test", network, test)
-    labels = jnp.reshape(jnp.asarray(labels, x.dtype), (len(labels), -1))
-    if labels.shape != (len(x), network.widths[-1]):
+    labels = _checked_labels(labels, len(x), network.widths[-1]).astype(x.dtype)
+    rate, momentum = checks.learning_rate(learning_rate), checks.momentum(momentum)
+    checks.steps(steps, record)
+    return _trained(network, x, labels, test, rate, momentum, steps, record)
+
+
+def _checked_labels(labels: Any, n: int, outputs: int) -> Float[Array, "n outputs"]:
+    targets = checks.targets("labels", labels)
+    if targets.shape == (n,) and outputs == 1:
+        return targets[:, None]
+    if targets.shape != (n, outputs):
         raise ValueError(
-            f"`labels` must have shape {[len(x), network.widths[-1]]}, a row an input and a "
-            f"column an output; got {list(labels.shape)}."
+            f"`labels` must have shape {[n, outputs]}, a row an input and a column an output"
+            f"{', or [n]' if outputs == 1 else ''}; got {list(targets.shape)}. "
+            "Turn class numbers into targets with dynamics.one_hot(labels, classes)."
         )
-    if record < 1 or steps < 1 or steps % record:
-        raise ValueError(
-            f"`steps` must be a multiple of `record`, each 1 or more; got steps={steps}, "
-            f"record={record}."
-        )
-    return _trained(network, x, labels, test, learning_rate, momentum, steps, record)
+    return targets
 
 
 @partial(jax.jit, static_argnames=("steps", "record"))
@@ -252,20 +298,34 @@ def monte_carlo(
 
     Arguments:
         sample: a pure JAX function of a key; compiled once for every function object.
-        keys: two or more, from `jax.random.split(key, n)`.
-        batch: how many samples to work out at once.
+        keys: two or more as one array [n], `jax.random.split(jax.random.key(seed), n)`; each is
+            one independent sample.
+        batch: how many samples to work out at once, 1 or more.
 
     Raises:
-        ValueError: fewer than two keys.
+        ValueError, TypeError: fewer than two keys, or none of the kind; batch outside its range.
     """
-    if jnp.ndim(keys) < 1 or len(keys) < 2:
-        raise ValueError(
-            f"`keys` must be two or more; got {keys.size}. A single sample has no standard error: "
-            "take jax.random.split(key, 16)."
-        )
+    _check_keys(keys)
+    batch = checks.whole("batch", batch, 1, "Try 8.")
     samples = _sampled(sample, keys, batch)
     error = jnp.std(samples, axis=0, ddof=1) / jnp.sqrt(len(keys))
     return Estimate(jnp.mean(samples, axis=0), error)
+
+
+def _check_keys(keys: Any) -> None:
+    typed = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
+    if not typed:
+        got = f"{keys.dtype} {list(keys.shape)}" if isinstance(keys, jax.Array) else f"{keys!r}"
+        raise TypeError(
+            f"`keys` must be one array of new-style keys; got {got}. "
+            "Take jax.random.split(jax.random.key(0), 16)."
+        )
+    if keys.ndim != 1 or keys.size < 2:
+        raise ValueError(
+            f"`keys` must be two or more, of shape [n]; got {keys.size} of shape "
+            f"{list(keys.shape)}. A single sample has no standard error: take "
+            "jax.random.split(key, 16)."
+        )
 
 
 @partial(jax.jit, static_argnames=("sample", "batch"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from math import sqrt
 from typing import Any
 
 import jax
@@ -21,9 +22,23 @@ def numbers(name: str, value: Any) -> np.ndarray:
             f"`{name}` must be numbers; got an array that JAX is tracing. Eigenvalues are worked "
             "out on the host: call this outside jit, vmap and grad; what it returns may be traced."
         )
-    array = np.asarray(value).astype(np.float64)
+    array = _real(name, value).astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"`{name}` must be finite; it holds a NaN or an infinity. Scale it down.")
+    return array
+
+
+def _real(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        got = f"a {type(value).__name__}" if array.dtype == object else f"{array.dtype}"
+        raise TypeError(
+            f"`{name}` must be real numbers, an array or what makes one; got {got}. "
+            "Try np.array([[1.0, 0.5], [0.5, 1.0]]); of complex numbers take .real."
+        )
     return array
 
 
@@ -61,6 +76,16 @@ def eigenmodes(name: str, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with _threads_for(len(matrix)):
         values, vectors = np.linalg.eigh(matrix)
     return _not_negative(name, values[::-1]), vectors[:, ::-1]
+
+
+def floor(matrix: np.ndarray, unit: float, largest: float) -> float:
+    """The most that rounding can make of an eigenvalue 0 of what `gram` returned.
+
+    sqrt(n) times the rounding of the largest diagonal entry, in units as by `rounding`, plus that
+    of the largest eigenvalue in float64.
+    """
+    entries = unit * np.max(np.diagonal(matrix))
+    return float(sqrt(len(matrix)) * (entries + np.finfo(np.float64).eps * largest))
 
 
 def rounding(array: Any) -> float:

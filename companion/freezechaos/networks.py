@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from . import checks
@@ -26,13 +27,18 @@ class FullyConnected(eqx.Module):
 
     Arguments:
         widths: n_0, ..., n_L: inputs, hidden layers, outputs; L = len(widths) - 1 is the depth.
+            Integers, 1 or more, kept as a tuple.
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1).
         layer_norm: "before" or "after" every nonlinearity, over the neurons; None for none.
-        batch_norm: after the last nonlinearity, over the batch that the network is called with.
+        batch_norm: after the last nonlinearity, over the batch that the network is called with;
+            a batch of one is its own mean, and gives beta b whatever the input.
         key: what the weights are drawn with.
 
     Neither norm has parameters of its own.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
 
     >>> from freezechaos import activations
     >>> network = FullyConnected([2, 64, 1], activations.standardized("relu"), 0.1,
@@ -45,6 +51,7 @@ class FullyConnected(eqx.Module):
 
     weights: tuple[Float[Array, "after before"], ...]
     biases: tuple[Float[Array, " after"], ...]
+    widths: tuple[int, ...] = eqx.field(static=True)
     activation: Activation = eqx.field(static=True)
     beta: float = eqx.field(static=True)
     layer_norm: str | None = eqx.field(static=True)
@@ -60,19 +67,15 @@ class FullyConnected(eqx.Module):
         batch_norm: bool = False,
         key: PRNGKeyArray,
     ):
-        _check(widths, layer_norm, batch_norm)
+        self.widths = _checked_widths(widths)
+        _check_norms(self.widths, layer_norm, batch_norm)
         self.activation = checks.activation(activation)
         self.beta = checks.one_beta(beta)
         self.layer_norm, self.batch_norm = layer_norm, bool(batch_norm)
-        shapes = [(after, before) for before, after in pairwise(widths)]
+        shapes = [(after, before) for before, after in pairwise(self.widths)]
         keys = jax.random.split(key, 2 * len(shapes))
         self.weights = tuple(map(jax.random.normal, keys[::2], shapes))
         self.biases = tuple(map(jax.random.normal, keys[1::2], [(after,) for after, _ in shapes]))
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """n_0, ..., n_L."""
-        return (self.weights[0].shape[1], *(weight.shape[0] for weight in self.weights))
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """The outputs for one input or a batch; with batch norm for a batch [n, inputs]."""
@@ -85,14 +88,32 @@ class FullyConnected(eqx.Module):
 
         `nudges`, one array a layer, are added to the pre-activations: the derivative of the
         outputs in them is what backpropagation carries.
+
+        Raises:
+            ValueError: inputs of another width than the first, an ensemble called without vmap.
         """
-        entering = [x]
+        entering = [self._checked(x)]
         for layer in range(len(self.weights)):
             pre = self.affine(layer, entering[-1])
             pre = pre if nudges is None else pre + nudges[layer]
             if layer + 1 < len(self.weights):
                 entering.append(self.hidden(layer, pre))
         return entering, pre
+
+    def _checked(self, x: Any) -> Array:
+        x = jnp.asarray(x)
+        if self.weights[0].ndim != 2:
+            raise ValueError(
+                "This FullyConnected is an ensemble: its first weights have shape "
+                f"{list(self.weights[0].shape)}. Call it with "
+                "equinox.filter_vmap(lambda network: network(x))(ensemble)."
+            )
+        if x.shape[-1:] != self.widths[:1]:
+            raise ValueError(
+                f"`x` must have {self.widths[0]} numbers in its last axis, the first of the "
+                f"`widths`; got shape {list(x.shape)}. Flatten images with x.reshape(len(x), -1)."
+            )
+        return x
 
     def affine(self, layer: int, x: Float[Array, "*batch before"]) -> Float[Array, "*batch after"]:
         """The affine map number `layer`, counted from 0."""
@@ -123,26 +144,39 @@ class FullyConnected(eqx.Module):
         parts = [" > ".join(map(str, self.widths)), self.activation.name, f"beta={self.beta:g}"]
         parts += [f"layer_norm={self.layer_norm}"] if self.layer_norm else []
         parts += ["batch_norm"] if self.batch_norm else []
-        size = sum(np.size(leaf) for leaf in (*self.weights, *self.biases))
+        size = sum(after * (before + 1) for before, after in pairwise(self.widths))
         return f"FullyConnected({', '.join(parts)}, parameters={size})"
 
 
-def _check(widths: Sequence[int], layer_norm: str | None, batch_norm: bool) -> None:
+def _checked_widths(widths: Any) -> tuple[int, ...]:
+    listed = isinstance(widths, Sequence | np.ndarray) and not isinstance(widths, str)
+    if not listed or any(
+        isinstance(n, bool) or not isinstance(n, int | np.integer) for n in widths
+    ):
+        raise TypeError(
+            f"`widths` must be a list of integers; got {widths!r}. Try [2, 256, 1], and list(...) "
+            "around a generator."
+        )
     if len(widths) < 2 or min(widths) < 1:
         raise ValueError(
             f"`widths` must name at least inputs and outputs, each 1 or more; got {widths}. "
             "Try [2, 256, 1]."
         )
+    return tuple(map(int, widths))
+
+
+def _check_norms(widths: tuple[int, ...], layer_norm: str | None, batch_norm: bool) -> None:
     if layer_norm not in (None, "before", "after"):
         raise ValueError(
             f'`layer_norm` must be "before" or "after" the nonlinearity, or None; got '
             f"{layer_norm!r}."
         )
-    if batch_norm and len(widths) < 3:
-        raise ValueError(
-            f"`batch_norm` follows the last nonlinearity; got `widths` {widths} without a hidden "
-            "layer. Try [2, 256, 1]."
-        )
+    for name, norm in (("layer_norm", layer_norm), ("batch_norm", batch_norm)):
+        if norm and len(widths) < 3:
+            raise ValueError(
+                f"`{name}` needs a nonlinearity; got `widths` {list(widths)} without a hidden "
+                "layer. Try [2, 256, 1]."
+            )
 
 
 def _standardize(value: Array, axis: int) -> Array:
@@ -152,16 +186,24 @@ def _standardize(value: Array, axis: int) -> Array:
     return centred * jax.lax.rsqrt(variance + NORM_EPSILON)
 
 
-def on_sphere(x: Float[Array, "n d"]) -> Float[Array, "n d"]:
+def on_sphere(x: Float[ArrayLike, "n d"]) -> Float[Array, "n d"]:
     """The rows of x scaled to |x|^2 = d, where the theory wants them.
 
     Raises:
         ValueError: a zero or non-finite row.
     """
-    x = checks.rows("x", x)
-    return x * sqrt(x.shape[1]) / jnp.linalg.norm(x, axis=1, keepdims=True)
+    rows = checks.rows("x", x)
+    rows = rows / _size(rows)  # the square of 1e30 or 1e-30 is no float32
+    return rows * sqrt(rows.shape[1]) / jnp.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def circle(angles: Float[Array, " n"]) -> Float[Array, "n 2"]:
+def _size(x: Float[Array, "n d"]) -> Float[Array, "n 1"]:
+    """About the largest entry of each row: a power of two, whose inverse is a normal number."""
+    power = jnp.floor(jnp.log2(jnp.max(jnp.abs(x), axis=1, keepdims=True)))
+    most = jnp.finfo(x.dtype).maxexp - 3
+    return jnp.ldexp(jnp.ones_like(power), jnp.clip(power, -most, most).astype(jnp.int32))
+
+
+def circle(angles: Float[ArrayLike, " n"]) -> Float[Array, "n 2"]:
     """Inputs on the circle |x|^2 = 2 at the given angles, in radians."""
     return sqrt(2) * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from scipy.special import entr, gammaln
 
-from . import matrices
+from . import checks, matrices
 
 _NODES = 24  # Gauss-Legendre nodes a panel
 _OCTAVES = 48  # panels halved towards cosine 1 and -1
@@ -108,8 +108,7 @@ def condition_number(gram: Float[ArrayLike, "n n"]) -> float:
     """
     matrix = matrices.gram("gram", gram)
     values = matrices.eigenvalues("gram", matrix)
-    entries = matrices.rounding(gram) * np.max(np.diagonal(matrix))
-    floor = sqrt(len(matrix)) * (entries + np.finfo(np.float64).eps * values[0])
+    floor = matrices.floor(matrix, matrices.rounding(gram), values[0])
     return float(values[0] / values[-1]) if values[-1] > floor else float("inf")
 
 
@@ -173,8 +172,13 @@ def on_sphere(
     >>> spectrum.shares.round(6) + 0.0
     array([0.333333, 0.      , 0.666667])
     """
-    _whole("dimension", dimension, 2, "Inputs on a circle have dimension 2.")
-    _whole("degrees", degrees, 1, "It counts the degrees from 0 on; try 20.")
+    checks.whole("dimension", dimension, 2, "Inputs on a circle have dimension 2.")
+    checks.whole("degrees", degrees, 1, "It counts the degrees from 0 on; try 20.")
+    if not callable(kernel):
+        raise TypeError(
+            f"`kernel` must be a function of the cosine; got a {type(kernel).__name__}. "
+            "Try lambda cosine: kernels.ntk(activation, beta, depth, cosine)."
+        )
     cosine, weight = _nodes(dimension, degrees)
     value, rounding = _values(kernel, cosine)
     eigenvalues, errors = np.empty(degrees), np.empty(degrees)
@@ -237,10 +241,3 @@ def _log_multiplicities(dimension: int, degrees: int) -> np.ndarray:
     k = np.arange(1, degrees)
     factorials = gammaln(k + dimension - 2) - gammaln(k + 1) - gammaln(dimension - 1)
     return np.concatenate([[0.0], np.log(2 * k + dimension - 2) + factorials])
-
-
-def _whole(name: str, value: Any, least: int, hint: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"`{name}` must be an integer, {least} or more; got {value!r}. {hint}")
-    if value < least:
-        raise ValueError(f"`{name}` must be {least} or more; got {value}. {hint}")

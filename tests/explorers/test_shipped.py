@@ -11,12 +11,18 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from freezechaos import dynamics, kernels, regimes
+from freezechaos import dynamics, empirical, kernels, normalization, regimes
+from freezechaos.activations import recentred
 from freezechaos.explorers import (
     Explorer,
+    batch_norm_bench,
+    batch_norm_spectra,
     cobweb,
+    decomposed,
+    layer_norm_bench,
     learning,
     learning_curves,
+    normalizing,
     ntk_on_the_circle,
     phase_diagram,
     random_functions,
@@ -38,6 +44,9 @@ PAGES = {
         "phases": phase_diagram,
     },
     "04_trainability_and_generalization": {"learning": learning_curves},
+    "05_layer_norm_and_nonlinearity": {"slider": layer_norm_bench},
+    "06_batch_norm_and_the_constant_mode": {"batch": batch_norm_spectra},
+    "07_batch_norm_decomposed": {"bench": batch_norm_bench},
 }
 SHIPPED = {slug: make for page in PAGES.values() for slug, make in page.items()}
 
@@ -174,6 +183,93 @@ def test_random_functions_are_those_of_finite_networks() -> None:
         expected = jax.vmap(network)(circle(jnp.deg2rad(ROUND)))[:, 0]
         found = outputs[depth - 2, k, BETAS.index(beta)]
         assert found == pytest.approx(np.asarray(expected), abs=1e-5)
+
+
+def test_the_bench_shows_what_depth_leaves(explorers: dict[str, Explorer]) -> None:
+    bench = explorers["bench"]
+    for points, (recentre, rescale, nonlinearity), both in (
+        (8, ("off", "off", "on"), (1.0, 1.0)),
+        (32, ("off", "on", "off"), (0.0, 0.0)),
+        (8, ("on", "on", "off"), (-1 / 7, -1 / 7)),
+        (8, ("on", "off", "on"), (0.579, 0.043)),
+        (32, ("on", "on", "on"), (0.302, 0.302)),
+    ):
+        said = bench.sentence(
+            points=points, width="∞", longer=50, depth=256,
+            recentre=recentre, rescale=rescale, nonlinearity=nonlinearity,
+        )  # fmt: skip
+        out, inside = numbers(said, r"others is ([−\d.]+), among the others ([−\d.]+)\.")
+        assert [inside, out] == pytest.approx(both, abs=6e-3)
+        assert "−0.00" not in said
+
+
+@pytest.mark.parametrize(
+    "switches", [("on", "off", "on"), ("off", "on", "off"), ("on", "on", "on")]
+)
+def test_the_bench_is_the_package(switches: tuple[str, ...]) -> None:
+    """Its switches, traced, propagate as the parts do, with the same key."""
+    gram = jnp.asarray(decomposed.start_gram(8, 10), jnp.float32)
+    given = zip(normalization.PARTS, switches, strict=True)
+    parts = tuple(part for part, switch in given if switch == "on")
+    expected = normalization.propagate(
+        jnp.linalg.cholesky(gram), max(decomposed.DEPTHS), 50, parts, jax.random.key(4),
+        record="grams",
+    )  # fmt: skip
+    found = decomposed.finite(gram, jnp.asarray([s == "on" for s in switches]), 50)
+    assert found[:4] == pytest.approx(np.asarray(expected[1:5]), abs=1e-2)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "softplus", "erf"])
+@pytest.mark.parametrize(("share", "beta", "depth"), [(0, 0.5, 64), (0.4, 0.3, 16), (1, 0.1, 32)])
+def test_the_slider_takes_the_mean_away(
+    explorers: dict[str, Explorer], activation: str, share: float, beta: float, depth: int
+) -> None:
+    """Its kernel, with the share traced, is that of the recentred activation."""
+    slider, sigma = explorers["slider"], recentred(activation, share)
+    setting = {"share": share, "beta": beta, "depth": depth, "activation": activation}
+    r, right = numbers(slider.sentence(**setting), r"r = ([\d.]+), .* share ([−\d.]+) of")
+    assert r == pytest.approx(float(regimes.characteristic_value(sigma, beta)), abs=6e-4)
+    assert right == pytest.approx(float(kernels.ntk(sigma, beta, depth, 0.0)), abs=6e-4)
+    shown = slider.interpolated(**setting)
+    cosine = jnp.cos(jnp.deg2rad(normalizing.DEGREES))
+    theta = np.asarray(kernels.ntk(sigma, beta, depth, cosine))
+    assert shown["theta"] == pytest.approx(theta, abs=2e-4)
+    for place, value in zip(shown["shares"].ravel(), shown["values"].ravel(), strict=True):
+        expected = regimes.characteristic_value(recentred(activation, round(place, 6)), beta)
+        assert value == pytest.approx(float(expected), abs=2e-4)
+    assert (shown["values"][0] < 1 + 1e-3).all() or shown["shares"][0, -1] < 1e-3
+    assert (shown["values"][1] > 1 - 1e-3).all() or shown["shares"][1, 0] > 1 - 1e-3
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_batch_is_that_of_finite_networks(batch_norm: bool) -> None:
+    """Its kernel, with depth and beta traced, is that of a network with the same weights."""
+    key, depth, beta, width = jax.random.key(3), 4, 0.3, normalizing.WIDTH
+    x = circle(jnp.linspace(0, 6, 5))
+    keys, longest = jax.random.split(key, 4), max(normalizing.LAYERS)
+    first = jax.random.normal(keys[0], (2, width))
+    others = jax.random.normal(keys[1], (longest - 2, width, width))[: depth - 2]
+    biases = jax.random.normal(keys[2], (longest - 1, 1, width))[: depth - 1, 0]
+    last = jax.random.normal(keys[3], (width, 1))
+    widths = [2, *[width] * (depth - 1), 1]
+    network = FullyConnected(widths, named_activation("erf"), beta, batch_norm=batch_norm, key=key)
+    weights = tuple(w.T for w in (first, *others, last))
+    network = eqx.tree_at(lambda n: n.weights, network, weights)
+    network = eqx.tree_at(lambda n: n.biases, network, (*biases, jnp.zeros(1)))
+    found = normalizing.batch_kernel(
+        key, x, jnp.float32(beta), jnp.int32(depth), batch_norm=batch_norm
+    )
+    assert found == pytest.approx(np.asarray(empirical.ntk(network, x)), rel=1e-3, abs=1e-3)
+
+
+def test_the_batch_says_how_the_constant_is_capped(explorers: dict[str, Explorer]) -> None:
+    pattern = r"= ([\d.]+) without batch norm and ([\d.]+) with it, which is (\d+)% and (\d+)%"
+    for beta, depth, samples in ((0.7, 16, 32), (0.3, 2, 4), (0.0, 8, 8)):
+        said = explorers["batch"].sentence(beta=beta, depth=depth, samples=samples)
+        without, capped, held, after = numbers(said, pattern)
+        assert capped == pytest.approx(beta**2, abs=6e-3)
+        assert without > capped
+        assert held >= after
 
 
 def test_the_edge_is_that_of_the_theory() -> None:

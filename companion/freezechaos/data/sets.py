@@ -34,6 +34,8 @@ class Images:
         classes: their names; `classes[labels[0]]` is that of the first image.
         source: set and split, whose it is, its licence.
         latents: what the sprites of `shapes` are drawn from.
+
+    `flat` are the images as rows [n, height * width * channels], as networks and kernels take them.
     """
 
     images: Float32[np.ndarray, "n height width channels"]
@@ -41,6 +43,11 @@ class Images:
     classes: tuple[str, ...]
     source: str
     latents: shapes.Latents | None = None
+
+    @property
+    def flat(self) -> Float32[np.ndarray, "n pixels"]:
+        """The images as rows, [n, height * width * channels]."""
+        return self.images.reshape(len(self.images), -1)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -130,6 +137,8 @@ def load(
 def available(name: str) -> bool:
     """Whether `load(name)` needs no network: it is built in, or its files are on this machine.
 
+    `folder` always is: its pictures are yours, and `load` looks for them in `path`.
+
     Raises:
         ValueError: no set has that name.
     """
@@ -150,21 +159,33 @@ def _check_name(name: str) -> None:
 def _check(
     name: str, split: str, count: Any, seed: Any, size: Any, channels: Any, path: Any
 ) -> None:
-    needed = "your folder of pictures" if name == "folder" else "left out"
+    known, folder = isinstance(split, str) and split in _SPRITES, name == "folder"
+    needed = "your folder of pictures" if folder else "left out"
+    placed, tinted = _named(path) if folder else path is None, channels is None or _tint(channels)
     for argument, value, fine, needs, hint in (
-        ("split", split, split in _SPRITES, "'train' or 'test'", "They share no image."),
+        ("split", split, known, "'train' or 'test'", "They share no image."),
         ("count", count, count is None or _whole(count, 1), "1 or more", "Leave it out for all."),
         ("seed", seed, _whole(seed, 0), "a whole number, 0 or more", "Try 0."),
         ("size", size, size is None or _whole(size, 8), "8 pixels or more", "Try 32."),
-        ("channels", channels, channels in (None, 1, 3), "1 or 3", "1 is grey, 3 is colour."),
-        ("path", path, (path is not None) == (name == "folder"), needed, "It goes with 'folder'."),
+        ("channels", channels, tinted, "1 or 3", "1 is grey, 3 is colour."),
+        ("path", path, placed, needed, "It goes with 'folder'."),
     ):
         if not fine:
             raise ValueError(f"`{argument}` must be {needs}; got {value!r}. {hint}")
 
 
 def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and bool(value >= least)
+    return (
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+    )
+
+
+def _tint(value: Any) -> bool:
+    return _whole(value, 1) and value in (1, 3)
+
+
+def _named(path: Any) -> bool:
+    return isinstance(path, str | PathLike) and path != ""
 
 
 def _shapes(split: str, count: int | None, seed: int, size: int, channels: int | None) -> Images:

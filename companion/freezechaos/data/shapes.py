@@ -95,8 +95,9 @@ def _coverage(
 
 
 def _check(latents: Latents, size: int) -> None:
-    if size < 8:
-        raise ValueError(f"`size` must be 8 pixels or more; got {size}. Try 32.")
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 8:
+        raise ValueError(f"`size` must be 8 pixels or more, an integer; got {size!r}. Try 32.")
+    _check_lengths(latents)
     for name, fine, needs, hint in (
         ("shape", np.isin(latents.shape, (0, 1, 2)), "0, 1 or 2", "Disk, square, triangle."),
         ("scale", np.greater(latents.scale, 0), "above 0", "It is a radius; try 0.3."),
@@ -106,3 +107,17 @@ def _check(latents: Latents, size: int) -> None:
         if not np.all(fine):
             got = np.extract(np.logical_not(fine), getattr(latents, name))[0]
             raise ValueError(f"`{name}` must be {needs}; got {got:g}. {hint}".rstrip())
+
+
+def _check_lengths(latents: Latents) -> None:
+    """Numbers, or arrays of one length."""
+    longest = max(latents, key=np.size)
+    for name, value in latents._asdict().items():
+        if np.asarray(value).dtype.kind not in "biuf":
+            raise ValueError(f"`{name}` must be numbers; got {value!r}. Try 0.")
+        if np.ndim(value) > 1 or np.size(value) not in (1, np.size(longest)):
+            raise ValueError(
+                f"`{name}` must be a number or an array of one length with the others, "
+                f"{np.size(longest)}; got shape {list(np.shape(value))}. "
+                "Make one shape of all: np.broadcast_arrays, then np.ravel."
+            )

@@ -1,9 +1,11 @@
 """Figures that the reader turns, on a published page without a kernel and in JupyterLab."""
 
 from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.decomposed import batch_norm_bench
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
 from freezechaos.explorers.learning import learning_curves
+from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.training import training_on_the_circle
@@ -19,7 +21,10 @@ __all__ = [
     "Line",
     "Map",
     "Polar",
+    "batch_norm_bench",
+    "batch_norm_spectra",
     "cobweb",
+    "layer_norm_bench",
     "learning_curves",
     "ntk_on_the_circle",
     "phase_diagram",

@@ -1,0 +1,56 @@
+"""Batch normalization taken apart [NBGK]: what each part does to a batch, layer after layer.
+
+A layer is X <- NL(RS(RC(W X / sqrt(d)))) on a batch of N points, with Gaussian weights W:
+
+- `layers` propagates a batch through layers of finite width,
+- `grams` does the same at infinite width, where only the N x N Gram matrix matters,
+- `geometry` says what a batch looks like: one direction, a simplex, a cluster and an odd point,
+- `stability` finds the states in which depth leaves a batch, and whether they last.
+
+Everywhere the batch is scaled as a whole, after every layer, to a mean squared length of 1 a
+neuron: trace N of its Gram matrix. Where the nonlinearity is positively homogeneous, as ReLU is,
+that changes nothing but the range of the numbers.
+"""
+
+from .geometry import (
+    OddPoint,
+    contrast,
+    cosines,
+    mean_cosine,
+    odd_gram,
+    odd_point,
+    orthogonality_gap,
+)
+from .grams import gram_step, iterate
+from .layers import propagate
+from .parts import PARTS
+from .stability import (
+    OddStates,
+    fixed_point,
+    leading_multiplier,
+    odd_map,
+    odd_states,
+    symmetric_cosine,
+    symmetric_multipliers,
+)
+
+__all__ = [
+    "PARTS",
+    "OddPoint",
+    "OddStates",
+    "contrast",
+    "cosines",
+    "fixed_point",
+    "gram_step",
+    "iterate",
+    "leading_multiplier",
+    "mean_cosine",
+    "odd_gram",
+    "odd_map",
+    "odd_point",
+    "odd_states",
+    "orthogonality_gap",
+    "propagate",
+    "symmetric_cosine",
+    "symmetric_multipliers",
+]

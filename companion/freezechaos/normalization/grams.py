@@ -1,0 +1,254 @@
+"""A batch in a network of infinite width: a deterministic map of its Gram matrix."""
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from freezechaos import expectations
+from freezechaos.activations import Activation
+
+from . import parts as part
+from .parts import DEFAULT
+
+_STEP = 0.4  # of log t: the trapezoid rule is then right to 1e-8
+_LOG_TIMES = np.arange(-10.0, 26.0, _STEP)
+_LOG_WEIGHTS = _LOG_TIMES + np.log1p((np.arange(len(_LOG_TIMES)) == 0) / np.expm1(_STEP))
+_ORDER = 96  # Hermite polynomials for activations whose variances do not factor out
+_NODES = 160
+
+
+def gram_step(
+    gram: Float[ArrayLike, "n n"],
+    parts: Sequence[str] = DEFAULT,
+    activation: Activation | None = None,
+) -> Float[Array, "n n"]:
+    """The Gram matrix one layer on, at infinite width, scaled to trace n.
+
+    A neuron's values over the batch are z ~ N(0, K), and the next Gram matrix is the mean of
+    v v^T, v = parts(z). With H = I - 1 1^T / n:
+
+    - "recentre" is linear: K becomes H K H;
+    - "nonlinearity" gives E[sigma(z_i) sigma(z_j)], the dual map of the activation; variances
+      factor out of it where sigma(a x) = a sigma(x) for a > 0, as for ReLU, and are kept in
+      Hermite coefficients for other smooth activations;
+    - "rescale" divides by |z|^2 / n. As 1 / |z|^2 is the integral of exp(-t |z|^2) over t > 0,
+      and a Gaussian weighted with that is Gaussian again, of covariance K (I + 2 t K)^-1 and mass
+      det(I + 2 t K)^(-1/2), what is left is one integral over t, for linear layers and for
+      activations of the kind of ReLU. The trapezoid rule in log t needs 90 values for 1e-8; a
+      step costs one eigendecomposition and 90 matrix products.
+
+    Differentiable; maps over many with `jax.vmap`. Recentring subtracts, so close to a collapse
+    take float64.
+
+    Arguments:
+        gram: of two points or more; only its direction matters for ReLU.
+        parts: any of "recentre", "rescale", "nonlinearity", each once, in any order but
+            "nonlinearity" before "rescale".
+        activation: what "nonlinearity" is; standardized ReLU where left out. With "rescale" it
+            must be `leaky_relu` of some slope, standardized.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range, equal points with "recentre", parts
+            for which this mean has no closed form (take `propagate` with a large width).
+
+    Source: [NBGK]; Cho and Saul 2009 for ReLU; the integral is derived in the chapter.
+
+    >>> gram_step(jnp.diag(jnp.array([1.0, 9.0])), ("rescale",)).round(4)  # of lengths 1 and 3
+    Array([[0.5, 0. ],
+           [0. , 1.5]], dtype=float32)
+    """
+    parts = part.checked(parts)
+    activation = part.checked_activation(parts, activation)
+    _check(parts, activation)
+    gram = part.checked_gram(gram)
+    part.checked_spread(parts, gram)
+    return _step(gram, parts, activation)
+
+
+def iterate(
+    gram: Float[ArrayLike, "n n"],
+    depth: int,
+    parts: Sequence[str] = DEFAULT,
+    activation: Activation | None = None,
+) -> Float[Array, "layers n n"]:
+    """The Gram matrices [depth + 1, n, n] of all layers, from the given one on, each of trace n.
+
+    As `propagate(..., record="grams")`, at infinite width.
+
+    Arguments and errors: as for `gram_step`; `depth` is the number of layers.
+    """
+    gram = part.checked_gram(gram)
+    gram_step(gram, parts, activation)  # for its checks
+    parts = part.checked(parts)
+    activation = part.checked_activation(parts, activation)
+    return _iterated(gram, int(depth), parts, activation)
+
+
+@partial(jax.jit, static_argnames=("depth", "parts", "activation"))
+def _iterated(
+    gram: Array, depth: int, parts: tuple[str, ...], activation: Activation | None
+) -> Array:
+    def layer(gram: Array, _: None) -> tuple[Array, Array]:
+        after = _step(gram, parts, activation)
+        return after, after
+
+    gram = gram * (len(gram) / jnp.trace(gram))
+    return jnp.concatenate([gram[None], lax.scan(layer, gram, length=depth)[1]])
+
+
+@partial(jax.jit, static_argnames=("parts", "activation"))
+def _step(gram: Array, parts: tuple[str, ...], activation: Activation | None) -> Array:
+    gram = gram * (len(gram) / jnp.trace(gram))
+    for name in _before(parts, "rescale") if "rescale" in parts else ():
+        gram = _recentred(gram) if name == "recentre" else gram
+    if "rescale" in parts:
+        masses, grams = _tilted(gram)
+        after = jax.vmap(lambda gram: _through(gram, _after(parts, "rescale"), activation))(grams)
+        gram = jnp.tensordot(masses, after, 1)
+    else:
+        gram = _through(gram, parts, activation)
+    gram = (gram + gram.T) / 2
+    return gram * (len(gram) / jnp.trace(gram))
+
+
+def _before(parts: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return parts[: parts.index(name)]
+
+
+def _after(parts: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return parts[parts.index(name) + 1 :]
+
+
+def _through(gram: Array, parts: tuple[str, ...], activation: Activation | None) -> Array:
+    """The Gram matrix after recentring and nonlinearity, in this order or the other."""
+    for name in parts:
+        gram = _recentred(gram) if name == "recentre" else _nonlinear(gram, activation)
+    return gram
+
+
+def _recentred(gram: Array) -> Array:
+    return part.recentre(part.recentre(gram).T)
+
+
+def _nonlinear(gram: Array, activation: Activation | None) -> Array:
+    """E[sigma(z_i) sigma(z_j)] for z ~ N(0, gram)."""
+    assert activation
+    square = jnp.diagonal(gram)
+    length = _root(square)
+    inverse = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1), 0)
+    off = ~np.eye(len(gram), dtype=bool)
+    cosine = jnp.where(off, gram * inverse[:, None] * inverse[None, :], 0)
+    if is_homogeneous(activation):
+        between = length[:, None] * length[None, :] * activation.dual(jnp.clip(cosine, -1, 1))
+        return jnp.where(off, between, jnp.diag(activation.second_moment * square))
+    coefficients, second = _hermite(length, activation)
+    powers = cosine[..., None] ** np.arange(_ORDER)
+    between = jnp.einsum("ik,jk,ijk->ij", coefficients, coefficients, powers)
+    return jnp.where(off, between, jnp.diag(second))
+
+
+def _hermite(length: Array, activation: Activation) -> tuple[Array, Array]:
+    """E[sigma(s Z) h_k(Z)] [n, order] and E[sigma(s Z)^2] [n], by Gauss-Hermite quadrature."""
+    nodes, weights, weighted = (jnp.asarray(x, length.dtype) for x in _quadrature())
+    at_nodes = activation(length[:, None] * nodes[None, :])
+    return at_nodes @ weighted, at_nodes**2 @ weights
+
+
+@lru_cache
+def _quadrature() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes, weights, and weights times orthonormal Hermite polynomials [nodes, order]."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    values = [np.zeros_like(nodes), np.ones_like(nodes)]
+    for k in range(_ORDER - 1):
+        values.append((nodes * values[-1] - np.sqrt(k) * values[-2]) / np.sqrt(k + 1))
+    weights = weights / weights.sum()
+    return nodes, weights, weights[:, None] * np.stack(values[1:], axis=1)
+
+
+def _tilted(gram: Array) -> tuple[Array, Array]:
+    """n dt det(I + 2 t K)^(-1/2) [times], and K (I + 2 t K)^-1 [times, n, n]."""
+    times = jnp.asarray(np.exp(_LOG_TIMES) / len(gram), gram.dtype)
+    log_determinants, grams = _resolvents(gram, times)
+    # of the masses only ratios matter, as the step scales to trace n
+    logs = jnp.asarray(_LOG_WEIGHTS, gram.dtype) - log_determinants / 2
+    return jnp.exp(logs - lax.stop_gradient(jnp.max(logs))), grams
+
+
+@jax.custom_jvp
+def _resolvents(gram: Array, times: Array) -> tuple[Array, Array]:
+    """log det(I + 2 t K) [times] and K (I + 2 t K)^-1 [times, n, n]."""
+    log_determinants, grams, _ = _by_eigenvectors(gram, times)
+    return log_determinants, grams
+
+
+@_resolvents.defjvp
+def _resolvents_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (gram, times), (change, _) = primals, tangents
+    log_determinants, grams, inverses = _by_eigenvectors(gram, times)
+    slopes = 2 * times * jnp.einsum("tij,ji->t", inverses, change)
+    changes = inverses @ change @ inverses  # also where eigenvalues meet
+    return (log_determinants, grams), (slopes, changes)
+
+
+def _by_eigenvectors(gram: Array, times: Array) -> tuple[Array, Array, Array]:
+    values, vectors = jnp.linalg.eigh(gram)
+    values = jnp.where(values > len(gram) * jnp.finfo(gram.dtype).eps, values, 0)
+    shares = 1 / (1 + 2 * times[:, None] * values)
+    inverses = (vectors * shares[:, None, :]) @ vectors.T
+    grams = (vectors * (values * shares)[:, None, :]) @ vectors.T
+    return -jnp.sum(jnp.log(shares), axis=1), grams, inverses
+
+
+def _root(square: Array) -> Array:
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+
+
+@lru_cache(maxsize=256)
+def is_homogeneous(activation: Activation) -> bool:
+    """Whether sigma(a x) = a sigma(x) for a > 0."""
+    x = np.linspace(-3, 3, 25, dtype=np.float32)
+    with jax.ensure_compile_time_eval():
+        double, value = (
+            np.asarray(activation(2 * jnp.asarray(x))),
+            np.asarray(activation(jnp.asarray(x))),
+        )
+    return bool(np.allclose(double, 2 * value, rtol=1e-5, atol=1e-5))
+
+
+@lru_cache(maxsize=256)
+def _resolved(activation: Activation) -> float:
+    """The share of E[sigma(Z)^2], at twice the variance, that the Hermite series misses."""
+    length = np.array([np.sqrt(2.0)])
+    value, _, _ = expectations.in_float64(activation.function)
+    nodes, weights, weighted = _quadrature()
+    at_nodes = value(length * nodes)
+    return abs(1 - np.sum((at_nodes @ weighted) ** 2) / np.sum(weights * at_nodes**2))
+
+
+def _check(parts: tuple[str, ...], activation: Activation | None) -> None:
+    if activation is None or is_homogeneous(activation):
+        if "rescale" in parts and "nonlinearity" in _before(parts, "rescale"):
+            raise ValueError(
+                f'`parts` must have "rescale" before "nonlinearity" at infinite width; got '
+                f"{list(parts)}. Behind it the batch is not Gaussian and the mean has no closed "
+                "form: take propagate(..., width=4000), mean over some keys."
+            )
+        return
+    if "rescale" in parts:
+        raise ValueError(
+            f'`activation` with "rescale" must satisfy sigma(a x) = a sigma(x) for a > 0, as ReLU '
+            f"and leaky_relu do; got {activation}. For others the mean has no closed form: take "
+            "propagate(..., width=4000), mean over some keys."
+        )
+    if _resolved(activation) > 1e-6:
+        raise ValueError(
+            f"`activation` must be smooth, or satisfy sigma(a x) = a sigma(x) for a > 0; of "
+            f"{activation} {_ORDER} Hermite polynomials miss {_resolved(activation):.0e}. Take "
+            'standardized("gelu") instead, or propagate(..., width=4000), mean over some keys.'
+        )

@@ -1,0 +1,309 @@
+"""The states in which depth leaves a batch at infinite width, and whether they last."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from freezechaos.activations import Activation
+
+from . import parts as part
+from .grams import _step, gram_step, is_homogeneous
+from .parts import DEFAULT
+
+_LONGEST = 200_000  # layers
+_GRID = 1000
+
+
+def fixed_point(
+    gram: Float[ArrayLike, "n n"],
+    parts: Sequence[str] = DEFAULT,
+    activation: Activation | None = None,
+    *,
+    tolerance: float = 1e-11,
+) -> Float[np.ndarray, "n n"]:
+    """The Gram matrix, in float64, to which `gram_step` leads from the given one.
+
+    Arguments:
+        gram, parts, activation: as for `gram_step`.
+        tolerance: the largest change of an entry in the last step; near a multiplier mu the
+            fixed point is tolerance / (1 - mu) away.
+
+    Raises:
+        ValueError, TypeError: as for `gram_step`; no fixed point in 200,000 layers, as in a
+            collapse, which is reached more and more slowly.
+
+    >>> grown = fixed_point(jnp.diag(jnp.array([1.0, 1, 1, 1, 1, 1, 1, 4])))
+    >>> bool(np.allclose(gram_step(grown), grown, atol=1e-5))
+    True
+    """
+    parts, activation = _checked(gram, parts, activation)
+    with jax.enable_x64(True):
+        start = jnp.asarray(np.asarray(gram, np.float64))
+        end, change = _settled(start, tolerance, parts, activation)
+        if not change <= tolerance:
+            raise ValueError(
+                f"`gram` must lead to a fixed point; after {_LONGEST} layers it still changes by "
+                f"{float(change):.1e} a layer. Raise `tolerance`, or look at iterate(gram, 1000)."
+            )
+        return np.asarray(end)
+
+
+@partial(jax.jit, static_argnames=("parts", "activation"))
+def _settled(
+    gram: Array, tolerance: float, parts: tuple[str, ...], activation: Activation | None
+) -> tuple[Array, Array]:
+    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        before, _, count = state
+        after = _step(before, parts, activation)
+        return after, jnp.max(jnp.abs(after - before)), count + 1
+
+    def on(state: tuple[Array, Array, Array]) -> Array:
+        return (state[1] > tolerance) & (state[2] < _LONGEST)
+
+    end, change, _ = lax.while_loop(on, step, (gram, jnp.asarray(jnp.inf), jnp.asarray(0)))
+    return end, change
+
+
+def leading_multiplier(
+    gram: Float[ArrayLike, "n n"],
+    parts: Sequence[str] = DEFAULT,
+    activation: Activation | None = None,
+    *,
+    steps: int = 300,
+) -> float:
+    """By what a small disturbance of a fixed point is multiplied a layer, the slowest there is.
+
+    The largest eigenvalue of the derivative of `gram_step`, by power iteration in float64: below
+    1 the fixed point is stable.
+
+    Arguments:
+        gram: a fixed point, from `fixed_point`; parts, activation: as for `gram_step`.
+        steps: of the iteration.
+
+    Raises:
+        ValueError, TypeError: as for `gram_step`.
+    """
+    parts, activation = _checked(gram, parts, activation)
+    noise = np.random.default_rng(0).normal(size=np.shape(gram))
+    with jax.enable_x64(True):
+        start = jnp.asarray(np.asarray(gram, np.float64))
+        start = start * (len(start) / jnp.trace(start))
+        return float(_power(start, jnp.asarray(noise + noise.T), steps, parts, activation))
+
+
+@partial(jax.jit, static_argnames=("parts", "activation"))
+def _power(
+    gram: Array, change: Array, steps: int, parts: tuple[str, ...], activation: Activation | None
+) -> Array:
+    def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        change = state[0] / jnp.sqrt(jnp.sum(state[0] ** 2))
+        _, after = jax.jvp(lambda gram: _step(gram, parts, activation), (gram,), (change,))
+        return after, jnp.sum(change * after)
+
+    return lax.fori_loop(0, steps, step, (change, jnp.zeros(())))[1]
+
+
+def symmetric_cosine(n: int, activation: Activation | None = None) -> float:
+    """The cosine of every pair in the symmetric state of recentre + (rescale +) nonlinearity.
+
+    R(-1 / (n - 1)) / R(1): recentring makes a symmetric batch a simplex, whatever its cosine.
+
+    Arguments:
+        n: 2 or more points.
+        activation: with sigma(a x) = a sigma(x) for a > 0; standardized ReLU where left out.
+
+    Raises:
+        ValueError, TypeError: another activation, fewer points.
+
+    >>> round(symmetric_cosine(10), 3), round(symmetric_cosine(32), 3)
+    (0.265, 0.302)
+    """
+    _check_number(n, 2)
+    return float(_dual(_homogeneous(activation), -1 / (n - 1))[0])
+
+
+def symmetric_multipliers(
+    n: float, activation: Activation | None = None, *, rescale: bool = False
+) -> tuple[float, float]:
+    """What a layer multiplies a small disturbance of the symmetric state by: of a point, of pairs.
+
+    With rho = -1 / (n - 1) and c = R(rho) / R(1), a disturbance of the pairs that leaves the
+    points alike is multiplied by mu = (1 - rho) R'(rho) / (R(1) - R(rho)), and one point that
+    differs from the others by 1 - (1 - mu) / (n - 1). As R is convex for ReLU, mu < 1, and the
+    symmetric state is stable for every n. Rescaling multiplies both by (n - 1) / (n + 1).
+
+    Arguments:
+        n: 4 or more points; activation: as for `symmetric_cosine`.
+        rescale: with the part "rescale", between the other two.
+
+    Raises:
+        ValueError, TypeError: as for `symmetric_cosine`.
+
+    Source: derived in the chapter.
+
+    >>> [round(symmetric_multipliers(n)[0], 3) for n in (10, 32, 64)]
+    [0.967, 0.991, 0.996]
+    """
+    _check_number(n, 4)
+    rho = -1 / (n - 1)
+    value, slope = _dual(_homogeneous(activation), rho)
+    pair = float((1 - rho) * slope / (1 - value))
+    factor = (n - 1) / (n + 1) if rescale else 1.0
+    return factor * (1 - (1 - pair) / (n - 1)), factor * pair
+
+
+def odd_map(
+    contrast: Float[ArrayLike, "*batch"], n: float, activation: Activation | None = None
+) -> Float[np.ndarray, "*batch"]:
+    """The contrast one layer on, for recentre + nonlinearity and a batch with one odd point.
+
+    Such a batch has four numbers, the squared lengths and the two cosines; recentring leaves of
+    them one, the contrast x of `odd_gram`, beside the scale. So the map of N x N matrices is a
+    map of one number. x = 1, the symmetric state, stays.
+
+    Arguments:
+        contrast: positive numbers.
+        n: more than 3; it need not be whole.
+        activation: as for `symmetric_cosine`.
+
+    Raises:
+        ValueError, TypeError: as for `symmetric_cosine`; a contrast that is not positive.
+
+    Source: derived in the chapter.
+    """
+    _check_number(n, 3)
+    x = np.asarray(contrast, np.float64)
+    if not (x > 0).all():
+        raise ValueError(f"`contrast` must be positive; got {x.min():g}. 1 is the simplex.")
+    return _odd(x, n, _homogeneous(activation))[0]
+
+
+class OddStates(NamedTuple):
+    """The two states with an odd point: the stable one, and the border of its basin.
+
+    Attributes:
+        contrast: x of the stable state.
+        cluster: cosine of two points in its cluster.
+        cosine: that of the odd point with them.
+        length: of the odd point, in lengths of the others.
+        multiplier: of a small change of the contrast; below 1.
+        border: the contrast above which the odd point wins.
+        excess: by how much one of n orthogonal points must be longer for that contrast.
+    """
+
+    contrast: float
+    cluster: float
+    cosine: float
+    length: float
+    multiplier: float
+    border: float
+    excess: float
+
+
+def odd_states(n: float, activation: Activation | None = None) -> OddStates | None:
+    """The odd-point state of recentre + nonlinearity and the border of its basin, if it exists.
+
+    Arguments:
+        n: from 4 to 1024 points; it need not be whole.
+        activation: as for `symmetric_cosine`.
+
+    Returns:
+        None where the symmetric state is all there is.
+
+    Raises:
+        ValueError, TypeError: as for `symmetric_cosine`.
+
+    Source: derived in the chapter; in neither paper.
+
+    >>> odd_states(6) is None
+    True
+    >>> round(odd_states(8).cluster, 3), round(odd_states(8).cosine, 3)
+    (0.579, 0.043)
+    """
+    _check_number(n, 4, 1024)
+    sigma = _homogeneous(activation)
+    logs = np.linspace(np.log1p(0.1 / n), np.log(10 * n**4), _GRID)
+    rise = _growth(logs, n, sigma)
+    crossings = np.flatnonzero(np.sign(rise[1:]) != np.sign(rise[:-1]))
+    if len(crossings) != 2:
+        return None
+    ends = [_crossing(logs[k], logs[k + 1], n, sigma) for k in crossings]
+    border, x = np.exp(ends)
+    _, cluster, cosine, length = _odd(x, n, sigma)
+    near = _growth(np.linspace(ends[1] - 1e-4, ends[1] + 1e-4, _GRID), n, sigma)
+    multiplier = 1 + (near[-1] - near[0]) / 2e-4
+    excess = np.sqrt((n * border - 1) / (n - 1)) - 1
+    return OddStates(*map(float, (x, cluster, cosine, length, multiplier, border, excess)))
+
+
+def _growth(logs: np.ndarray, n: float, sigma: Activation) -> np.ndarray:
+    return np.log(_odd(np.exp(logs), n, sigma)[0]) - logs
+
+
+def _crossing(low: float, high: float, n: float, sigma: Activation) -> float:
+    """Where the growth of log x is zero, on finer and finer grids of one size: one compilation."""
+    for _ in range(4):
+        logs = np.linspace(low, high, _GRID)
+        rise = _growth(logs, n, sigma)
+        k = int(np.argmax(np.sign(rise) != np.sign(rise[0])))
+        low, high = logs[k - 1], logs[k]
+    return low
+
+
+def _odd(x: np.ndarray, n: float, sigma: Activation) -> tuple[np.ndarray, ...]:
+    """The next contrast, cosines in the cluster and across, and the length of the odd point."""
+    like = n - 1
+    square, odd_square = 1 - 1 / like + x / (n * like), x * like / n
+    across = -x / n / np.sqrt(square * odd_square)
+    with jax.enable_x64(True):
+        # 1 / square is the gap to 1 of the cosine within the cluster
+        gap, cosine = map(np.asarray, _duals(1 / square, across, sigma))
+    length = np.sqrt(odd_square / square)
+    mean = 1 - gap * (like - 1) / like  # of the cluster's Gram matrix
+    after = like * (mean - 2 * length * cosine + length**2) / n / gap
+    return after, 1 - gap, cosine, length
+
+
+@partial(jax.jit, static_argnames=("sigma",))
+def _duals(gap: Array, cosine: Array, sigma: Activation) -> tuple[Array, Array]:
+    """1 - R(1 - gap) / R(1) and R(cosine) / R(1)."""
+    return sigma.dual_gap(gap) / sigma.second_moment, sigma.dual(cosine) / sigma.second_moment
+
+
+def _dual(sigma: Activation, cosine: float) -> tuple[float, float]:
+    """R / R(1) and R' / R(1)."""
+    with jax.enable_x64(True):
+        rho = jnp.asarray(cosine)
+        values = sigma.dual(rho), sigma.derivative_dual(rho)
+        return float(values[0]) / sigma.second_moment, float(values[1]) / sigma.second_moment
+
+
+def _checked(
+    gram: ArrayLike, parts: Sequence[str], activation: Activation | None
+) -> tuple[tuple[str, ...], Activation | None]:
+    gram_step(np.asarray(gram, np.float32), parts, activation)  # for its checks
+    parts = part.checked(parts)
+    return parts, part.checked_activation(parts, activation)
+
+
+def _homogeneous(activation: Activation | None) -> Activation:
+    sigma = part.checked_activation(("nonlinearity",), activation)
+    if not sigma or not is_homogeneous(sigma):
+        raise ValueError(
+            f"`activation` must satisfy sigma(a x) = a sigma(x) for a > 0, as ReLU and leaky_relu "
+            f"do; got {activation}. For others take fixed_point and leading_multiplier."
+        )
+    return sigma
+
+
+def _check_number(n: float, least: int, most: float = float("inf")) -> None:
+    if not least <= n <= most:
+        limit = f"{least} or more" if most == float("inf") else f"from {least} to {most}"
+        raise ValueError(f"`n`, the number of points, must be {limit}; got {n}. Try 10.")
