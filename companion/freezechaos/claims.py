@@ -44,7 +44,10 @@ class Claim:
 
 
 CLAIMS: dict[str, Callable[[], Claim]] = {}
-"""All claims by name; each is computed once a session."""
+"""All claims by name; each is computed once a session.
+
+:meta hide-value:
+"""
 
 
 def claim(function: Callable[[], Claim]) -> Callable[[], Claim]:
