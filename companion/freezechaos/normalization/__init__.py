@@ -1,6 +1,6 @@
 """Batch normalization taken apart [NBGK]: what each part does to a batch, layer after layer.
 
-A layer is X <- NL(RS(RC(W X / sqrt(d)))) on a batch of N points, with Gaussian weights W:
+A layer is X <- NL(RS(RC(X W / sqrt(d)))) on a batch of N points, with Gaussian weights W:
 
 - `layers` propagates a batch through layers of finite width,
 - `grams` does the same at infinite width, where only the N x N Gram matrix matters,

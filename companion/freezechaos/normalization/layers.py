@@ -28,9 +28,9 @@ def propagate(
 ) -> Array:
     """The batch after `depth` random layers, [n, width], or the Gram matrix of every layer.
 
-    A layer is X <- parts(W X / sqrt(d)), the parts in the order given, statistics over the batch
+    A layer is X <- parts(X W / sqrt(d)), the parts in the order given, statistics over the batch
     for each neuron, and the batch scaled to trace N. The entries of W are never drawn one by one:
-    given X, the neurons of W X / sqrt(d) are independent N(0, X X^T / d), so a layer draws them
+    given X, the neurons of X W / sqrt(d) are independent N(0, X X^T / d), so a layer draws them
     from a Cholesky factor, N random numbers a neuron instead of d. The law is that of the
     network, at this width, exactly but for a multiple of rounding on the diagonal: mean squared
     distances below 4 n times the unit of rounding are not resolved. All layers are one compiled
