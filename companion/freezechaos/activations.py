@@ -194,7 +194,7 @@ def recentred(name_or_callable: str | Callable[[Array], Array], share: float) ->
         TypeError: as for `standardized`.
 
     >>> round(recentred("relu", 0.5).derivative_second_moment, 5)
-    1.31366
+    1.3136
     """
     if not 0 <= share <= 1:
         raise ValueError(
