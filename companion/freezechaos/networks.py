@@ -123,9 +123,9 @@ class FullyConnected(eqx.Module):
 
     def hidden(self, layer: int, pre: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
         """The nonlinearity after the affine map `layer`, with the norms around it."""
-        pre = _standardize(pre, -1) if self.layer_norm == "before" else pre
+        pre = standardize(pre, -1) if self.layer_norm == "before" else pre
         value = self.activation(pre)
-        value = _standardize(value, -1) if self.layer_norm == "after" else value
+        value = standardize(value, -1) if self.layer_norm == "after" else value
         if self.batch_norm and layer + 2 == len(self.weights):
             if value.ndim != 2:
                 raise ValueError(
@@ -133,7 +133,7 @@ class FullyConnected(eqx.Module):
                     f"{[*value.shape[:-1], self.widths[0]]}. Call the network with all its "
                     "inputs at once, without vmap."
                 )
-            value = _standardize(value, 0)
+            value = standardize(value, 0)
         return value
 
     def scale(self, weight: Float[Array, "after before"]) -> float:
@@ -179,7 +179,11 @@ def _check_norms(widths: tuple[int, ...], layer_norm: str | None, batch_norm: bo
             )
 
 
-def _standardize(value: Array, axis: int) -> Array:
+def standardize(value: Float[Array, "*shape"], axis: int) -> Float[Array, "*shape"]:
+    """Mean 0 and variance 1 along an axis, but for `NORM_EPSILON` added to the variance.
+
+    Layer norm along the neurons, batch norm along the inputs; constant values come out as 0.
+    """
     centred = value - jnp.mean(value, axis, keepdims=True)
     centred -= jnp.mean(centred, axis, keepdims=True)  # what rounding left of the mean
     variance = jnp.mean(centred**2, axis, keepdims=True)

@@ -41,10 +41,8 @@ def start_gram(points: int, longer: float) -> np.ndarray:
 @partial(jax.jit, static_argnames=("width",))
 def finite(gram: Float[Array, "n n"], switches: Array, width: int) -> Float[Array, "layers n n"]:
     """As `normalization.propagate`, with the parts as numbers, so that all compile as one."""
-    relu, jitter = (
-        activations.standardized("relu"),
-        float(4 * jnp.finfo(jnp.float32).eps) * jnp.eye(len(gram)),
-    )
+    relu = activations.standardized("relu")
+    jitter = 4 * float(jnp.finfo(jnp.float32).eps) * jnp.eye(len(gram))
 
     def layer(gram: Array, key: Array) -> tuple[Array, Array]:
         factor = jnp.linalg.cholesky(gram + len(gram) * jitter)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from freezechaos import networks
+from freezechaos import networks, spectra
 from freezechaos.activations import standardized
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
@@ -163,7 +163,7 @@ def batch_kernel(key: Array, x: Array, beta: Array, depth: Array, *, batch_norm:
         shifts = biases + nudges
         pre = jnp.sqrt(share / x.shape[1]) * x @ first + shifts[0]
         pre, entering = lax.scan(layer, pre, (jnp.arange(1, count), others, shifts[1:]))
-        value = _over_the_batch(sigma(pre)) if batch_norm else sigma(pre)
+        value = networks.standardize(sigma(pre), 0) if batch_norm else sigma(pre)
         return jnp.sqrt(share / WIDTH) * value @ last, (entering, value)
 
     start = jnp.zeros((count, len(x), WIDTH))
@@ -177,12 +177,6 @@ def batch_kernel(key: Array, x: Array, beta: Array, depth: Array, *, batch_norm:
     (deltas,) = jax.vmap(backward)(jnp.eye(len(x)))
     through = jnp.einsum("ilpk,lpq->ilqk", deltas, forward)
     return top + jnp.einsum("ilqk,jlqk->ij", through, deltas)
-
-
-def _over_the_batch(value: Array) -> Array:
-    centred = value - jnp.mean(value, axis=0, keepdims=True)
-    variance = jnp.mean(centred**2, axis=0, keepdims=True)
-    return centred * lax.rsqrt(variance + networks.NORM_EPSILON)
 
 
 @cache
@@ -213,8 +207,7 @@ def batch_spectrum(samples: int, depth: int, beta: float) -> dict[str, Any]:
     shares = np.clip(means / values.sum(axis=2), 0, 1)  # rounding, where beta is 0
     at = LAYERS.index(depth)
     chosen = values[:, at].clip(0)
-    portions = chosen / chosen.sum(axis=1, keepdims=True)
-    rank = np.exp(-np.sum(portions * np.log(portions.clip(1e-30)), axis=1))
+    rank = [spectra.effective_rank(np.diag(row)) for row in chosen]
     numbers = {"mean": means[:, at].clip(0), "held": shares[:, at], "rank": rank}
     return {
         "modes": np.tile(ranks, (2, 1)),
