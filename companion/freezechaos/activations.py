@@ -65,6 +65,7 @@ class Activation:
         mean: E[sigma(Z)], Z ~ N(0, 1).
         second_moment: E[sigma(Z)^2]; 1 for a standardized activation.
         derivative_second_moment: E[sigma'(Z)^2] = R'(1).
+        homogeneous: whether sigma(x) - sigma(0) is proportional to |x| on both sides of 0.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Activation:
     mean: float
     second_moment: float
     derivative_second_moment: float
+    homogeneous: bool = field(repr=False)
     centre: np.ndarray = field(repr=False)
     plus: End = field(repr=False)
     minus: End = field(repr=False)
@@ -325,6 +327,7 @@ def _activation(base: _Base, name: str, share: float) -> Activation:
         mean=float(base.hermite[0] - mean) / deviation,
         second_moment=1.0,
         derivative_second_moment=float(base.derivative_second_moment / variance),
+        homogeneous=isinstance(base.function, LeakyReLU),
         centre=centre,
         plus=replace(base.plus, value=1.0),
         minus=replace(base.minus, value=opposite),

@@ -1,0 +1,25 @@
+"""Deconvolutional networks of infinite width: kernels between the positions of the output.
+
+A `DeconvStack` says which positions feed which. `ntk` and `nngp` give the kernels between all
+positions, `compressed` the same as one number for every class of pairs; `contributions` takes the
+NTK apart by layer, and `learning_rates` balances what it finds [JGGH, section 5].
+"""
+
+from .compressed import Compressed
+from .kernels import Kernels, compressed, freeze_limit, nngp, ntk
+from .layers import Contributions, contribution_norms, contributions, learning_rates
+from .stack import DeconvStack
+
+__all__ = [
+    "Compressed",
+    "Contributions",
+    "DeconvStack",
+    "Kernels",
+    "compressed",
+    "contribution_norms",
+    "contributions",
+    "freeze_limit",
+    "learning_rates",
+    "nngp",
+    "ntk",
+]

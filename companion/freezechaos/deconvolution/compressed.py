@@ -1,0 +1,125 @@
+"""A kernel between positions, kept as one number for every class of pairs."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """A kernel between positions, over one input or over pairs of inputs.
+
+    Attributes:
+        table: [pairs, rows, columns] a number for every class of pairs.
+        classes: [n, n] the class of every pair of rows, and of every pair of columns.
+        size: of the output, (n,) or (rows, columns).
+        inputs: N for the kernel over all pairs of N inputs, None for that of one input.
+    """
+
+    table: Array = field(repr=False)
+    classes: tuple[np.ndarray, np.ndarray] = field(repr=False)
+    size: tuple[int, ...]
+    inputs: int | None
+
+    @property
+    def positions(self) -> int:
+        """How many there are."""
+        return prod(self.size)
+
+    @property
+    def nbytes(self) -> int:
+        """What table and classes take."""
+        return int(self.table.nbytes) + sum(int(part.nbytes) for part in self.classes)
+
+    def dense(self) -> Array:
+        """All of it: [positions, positions], or [N, N, positions, positions]."""
+        rows, columns = self.classes
+        whole = self.table[:, rows[:, None, :, None], columns[None, :, None, :]]
+        return self._arranged(whole.reshape(-1, self.positions, self.positions))
+
+    def row(self, position: int | tuple[int, int]) -> Array:
+        """Between one position and all: [*size], or [N, N, *size]."""
+        at = self._place(position)
+        rows, columns = (part[k] for part, k in zip(self.classes, at, strict=True))
+        back_rows, back_columns = (part[:, k] for part, k in zip(self.classes, at, strict=True))
+        there = self.table[:, rows[:, None], columns].reshape(-1, *self.size)
+        back = self.table[:, back_rows[:, None], back_columns].reshape(-1, *self.size)
+        return self._paired(there, back)
+
+    def diagonal(self) -> Array:
+        """Between every position and itself: [*size], or [N, N, *size]."""
+        rows, columns = (np.diagonal(part) for part in self.classes)
+        own = self.table[:, rows[:, None], columns].reshape(-1, *self.size)
+        return self._paired(own, own)
+
+    def norm(self) -> float:
+        """Root of the sum of squares over all pairs of positions, of inputs too."""
+        rows, columns = (np.bincount(part.ravel()) for part in self.classes)
+        squares = np.asarray(self.table, np.float64) ** 2 @ columns @ rows
+        many = np.where(np.arange(len(squares)) < (self.inputs or 1), 1, 2)
+        return float(np.sqrt(np.sum(many * squares)))
+
+    def _place(self, position: Any) -> tuple[int, int]:
+        at = tuple(np.atleast_1d(position).tolist())
+        if len(at) != len(self.size) or any(
+            not 0 <= k < n for k, n in zip(at, self.size, strict=True)
+        ):
+            raise ValueError(
+                f"`position` must lie in a grid of {' x '.join(map(str, self.size))}, counted "
+                f"from 0; got {position}."
+            )
+        return (*at, 0)[:2]
+
+    def _arranged(self, pairs: Array) -> Array:
+        return self._paired(pairs, jnp.swapaxes(pairs, -1, -2))
+
+    def _paired(self, there: Array, back: Array) -> Array:
+        """From the pairs i <= j, and the same read the other way round, to [N, N, ...]."""
+        if self.inputs is None:
+            return there[0]
+        number = np.zeros((self.inputs, self.inputs), int)
+        number[np.diag_indices(self.inputs)] = np.arange(self.inputs)
+        upper = np.triu_indices(self.inputs, 1)
+        number[upper] = np.arange(self.inputs, len(there))
+        number = number + np.triu(number, 1).T
+        lower = np.tri(self.inputs, k=-1, dtype=bool).reshape(
+            2 * [self.inputs] + (there.ndim - 1) * [1]
+        )
+        return jnp.where(lower, back[number], there[number])
+
+    def matvec(self, images: Float[np.ndarray, "*batch positions"]) -> np.ndarray:
+        """The kernel of one input times images, [..., positions], without ever being formed.
+
+        It is a sum of few Kronecker products of a kernel along the rows and one along the columns.
+
+        Raises:
+            ValueError: a kernel of several inputs.
+        """
+        if self.inputs is not None:
+            raise ValueError(
+                f"`matvec` is for the kernel of one input; this one is over pairs of {self.inputs}."
+            )
+        images = np.asarray(images)
+        grid = images.reshape(*images.shape[:-1], *(*self.size, 1)[:2])
+        rows, columns = self._factors
+        product = sum(r @ grid @ c.T for r, c in zip(rows, columns, strict=True))
+        return np.reshape(product, images.shape)
+
+    @cached_property
+    def _factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """[rank, rows, rows] and [rank, columns, columns]."""
+        table = np.asarray(self.table[0], np.float64)
+        u, s, v = np.linalg.svd(table, full_matrices=False)
+        kept = s > s[0] * float(jnp.finfo(self.table.dtype).eps) / 8
+        root = np.sqrt(s[kept])
+        rows, columns = self.classes
+        return (u[:, kept] * root).T[:, rows], (v[kept] * root[:, None])[:, columns]
+
+    def __repr__(self) -> str:
+        over = "" if self.inputs is None else f", {self.inputs} inputs"
+        return f"Compressed({' x '.join(map(str, self.size))}{over}, {self.nbytes / 1e6:.2g} MB)"

@@ -1,0 +1,90 @@
+"""The layers' parts in the NTK between positions, and learning rates that balance them."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .. import checks
+from ..activations import Activation
+from .compressed import Compressed
+from .kernels import checked_stack, packed, run_checked
+from .stack import DeconvStack
+
+
+class Contributions(NamedTuple):
+    """The part of each layer in the NTK: weights and biases, both [L, positions, positions].
+
+    Over N inputs [L, N, N, positions, positions].
+    """
+
+    weights: Array
+    biases: Array
+
+
+def contributions(
+    stack: DeconvStack, activation: Activation, beta: float | Array,
+    input_gram: Float[Array, "*inputs positions positions"],
+) -> Contributions:  # fmt: skip
+    """What the weights and the biases of every layer add to the NTK, which is their sum.
+
+    Arguments and errors as for `compressed`.
+
+    Source: [JGGH, layer-dependent learning rates].
+    """
+    parts = _contributions(stack, activation, beta, input_gram)
+    dense = jnp.stack([part.dense() for part in parts])
+    dense = dense.reshape(stack.depth, 2, *dense.shape[1:])
+    return Contributions(dense[:, 0], dense[:, 1])
+
+
+def contribution_norms(
+    stack: DeconvStack, activation: Activation, beta: float | Array,
+    input_gram: Float[Array, "*inputs positions positions"],
+) -> Float[np.ndarray, "layers 2"]:  # fmt: skip
+    """Hilbert-Schmidt norms of the contributions of weights and biases, a row a layer.
+
+    The root of the sum of squares over all pairs; nothing dense is formed. Arguments and errors as
+    for `compressed`.
+    """
+    parts = _contributions(stack, activation, beta, input_gram)
+    return np.array([part.norm() for part in parts]).reshape(stack.depth, 2)
+
+
+def learning_rates(stack: DeconvStack, gamma: float = 0.5) -> Float[Array, "layers 2"]:
+    """Factors of the learning rates of weights and biases, a row a layer.
+
+    S^(-gamma l) for W^(l) and S^(-gamma (l + 1)) for b^(l), l = 0, ..., L - 1, with S the product
+    of a layer's strides; where layers differ, S^l is the product of the first l of them.
+
+    Arguments:
+        stack: the layers.
+        gamma: 1/2 balances the layers in freeze; 0 gives all the same rate.
+
+    Raises:
+        ValueError, TypeError: a gamma that is no finite number.
+
+    Source: [JGGH, layer-dependent learning rates].
+
+    >>> from freezechaos.graphs import transposed_convolution
+    >>> stack = DeconvStack((4, 4), [transposed_convolution(4, stride=2, padding=1)] * 3)
+    >>> learning_rates(stack)
+    Array([[1.   , 0.5  ],
+           [0.5  , 0.25 ],
+           [0.25 , 0.125]], dtype=float32)
+    """
+    if not np.isfinite(gamma := checks.number("gamma", gamma)):
+        raise ValueError(f"`gamma` must be finite; got {gamma}. Try 0.5.")
+    grown = np.cumprod([1, *checked_stack(stack).magnifications()]) ** (-float(gamma))
+    return jnp.asarray(np.stack([grown[:-1], grown[1:]], axis=1), jnp.float32)
+
+
+def _contributions(
+    stack: DeconvStack, activation: Activation, beta: float | Array, input_gram: Array
+) -> list[Compressed]:
+    """Weights and biases of the first layer, then of the second, and so on."""
+    depth = checked_stack(stack).depth
+    alone = jnp.eye(2 * depth).reshape(2 * depth, depth, 2)
+    state, axes, several = run_checked(stack, activation, beta, input_gram, alone)
+    return [packed(stack, table, axes, several) for table in state.theta / state.weight]
