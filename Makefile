@@ -9,6 +9,10 @@ STAMP := $(VENV)/.installed
 SITE := _build/html
 PORT := 8000
 
+# The tests of a file share what they compute, so it stays in one process. Files start in their
+# order: first the pages, which wait for the longest, the build of the book.
+SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # uv where it is there, pip where not (to try the other road: make UV=).
 UV := $(shell uv --version 2>/dev/null)
 CANDIDATES := $(PYTHON) python3 python3.12 python3.13 python3.11 python
@@ -60,7 +64,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 
 test: lint ## lint, then run every test (builds the book too)
 	@echo "test: package, notebooks and pages"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SPREAD)
 	@echo "test: passed"
 
 bench: $(STAMP) ## time the package

@@ -11,6 +11,7 @@ import pytest
 
 from freezechaos import claims, empirical
 from freezechaos.activations import normalized, standardized
+from freezechaos.claims.finite import finite_kernel
 
 BOOK = Path(__file__).parents[1] / "book"
 IN_STANDARD_ERRORS = {"finite_networks", "layer_norm_after", "layer_norm_before"}
@@ -29,9 +30,9 @@ def test_it_holds(name: str) -> None:
 @pytest.mark.parametrize(
     "measured",
     [
-        lambda: claims._finite_kernel(normalized("relu"), 0.3, 6),
-        lambda: claims._finite_kernel(standardized("relu"), 0.3, 3, layer_norm="after"),
-        lambda: claims._finite_kernel(standardized("relu"), 0.3, 3, layer_norm="before"),
+        lambda: finite_kernel(normalized("relu"), 0.3, 6),
+        lambda: finite_kernel(standardized("relu"), 0.3, 3, layer_norm="after"),
+        lambda: finite_kernel(standardized("relu"), 0.3, 3, layer_norm="before"),
     ],
     ids=sorted(IN_STANDARD_ERRORS),
 )

@@ -1,4 +1,4 @@
-"""Eigenvalues of Gram matrices and of kernels on the sphere, against closed forms."""
+"""Eigenvalues of Gram matrices and kernels, against closed forms; checkerboards in images."""
 
 from collections.abc import Callable, Iterator
 from math import comb
@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.test_util import check_grads
 from mpmath import besseli, gamma, mp, mpf, rgamma
 
-from freezechaos import kernels, spectra
+from freezechaos import data, kernels, spectra
 from freezechaos.activations import normalized, standardized
 from freezechaos.networks import circle
 
@@ -373,3 +374,180 @@ class TestOnSphere:
 
 def binomial(n: int, k: int) -> int:
     return comb(n, k) if k >= 0 else 0
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def tiled(period: int, *size: int, seed: int = 0) -> np.ndarray:
+    """An image of that size whose tiles of [period, ...] are one pattern."""
+    positions = np.indices(size) % period
+    return noise(*[period] * len(size), seed=seed)[tuple(positions)]
+
+
+def energy_by_fourier(images: np.ndarray, *periods: int) -> np.ndarray:
+    """The definition, where the periods divide the size."""
+    axes = tuple(range(-len(periods), 0))
+    power = np.abs(np.fft.fftn(images.astype(np.float64), axes=axes)) ** 2
+    power[(..., *[0] * len(axes))] = 0
+    every = tuple(
+        slice(None, None, images.shape[k] // p) for k, p in zip(axes, periods, strict=True)
+    )
+    return power[(..., *every)].sum(axis=axes) / power.sum(axis=axes)
+
+
+IMAGES = st.builds(
+    noise, st.sampled_from([4, 9]), st.sampled_from([6, 11]), seed=st.integers(0, 2**32 - 1)
+)
+
+
+class TestCheckerboardEnergy:
+    @pytest.mark.parametrize("value", [0, 1, 0.1, -3e30, 1e-42, 255])
+    @pytest.mark.parametrize("size", [(8, 8), (9, 11)])
+    def test_constants_have_none(self, value, size):
+        assert spectra.checkerboard_energy(np.full(size, value), 2) == 0
+
+    def test_rounding_is_no_pattern(self):
+        """A constant that was computed on two roads."""
+        image = np.where(np.indices((8, 8)).sum(axis=0) % 2, np.float32(0.1), np.nextafter(0.1, 1))
+        assert spectra.checkerboard_energy(0.1 * np.ones((8, 8)) + 1e-9 * noise(8, 8), 2) == 0
+        assert spectra.checkerboard_energy(image, 2) == 0
+
+    @pytest.mark.parametrize("size", [(24, 24), (19, 25)])
+    @pytest.mark.parametrize(("stride", "levels"), [(2, 1), (2, 2), (3, 1), (3, 2), (4, 1)])
+    def test_checkerboards_have_all(self, stride, levels, size):
+        image = tiled(stride**levels, *size)
+        share = spectra.checkerboard_energy(image, stride, levels=levels)
+        assert share == pytest.approx(1, abs=1e-5)
+        assert share <= 1
+        if levels > 1:
+            assert spectra.checkerboard_energy(image, stride, levels=1) < 0.7
+
+    def test_black_and_white(self):
+        board, rows = np.indices((8, 8)).sum(axis=0) % 2, np.indices((8, 8))[0] % 2
+        for image in (board, rows, rows.T, 255 * board):
+            assert spectra.checkerboard_energy(image, 2, levels=1) == pytest.approx(1, abs=1e-6)
+        assert spectra.checkerboard_energy(board, (2, 1), levels=1) == pytest.approx(0, abs=1e-12)
+        assert spectra.checkerboard_energy(rows, (2, 1), levels=1) == pytest.approx(1, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("size", "stride", "levels"), [((24, 16), 2, 2), ((18, 36), 3, 2), ((24, 12), (4, 2), 1)]
+    )
+    def test_are_the_frequencies_of_these_periods(self, size, stride, levels):
+        images = noise(5, *size) + tiled(4, *size)
+        periods = np.broadcast_to(stride, 2) ** levels
+        found = spectra.checkerboard_energy(images, stride, levels=levels)
+        np.testing.assert_allclose(found, energy_by_fourier(images, *periods), rtol=2e-5)
+
+    def test_waves_of_other_periods_have_none(self):
+        wave = np.cos(2 * np.pi * np.arange(24) / 24 * np.array([[1], [5], [6], [12]]))
+        shares = spectra.checkerboard_energy(wave, 2, dimensions=1)
+        np.testing.assert_allclose(shares, [0, 0, 1, 1], atol=1e-5)
+        first = spectra.checkerboard_energy(wave, 2, levels=1, dimensions=1)
+        np.testing.assert_allclose(first, [0, 0, 0, 1], atol=1e-5)
+
+    @FEW
+    @given(IMAGES, st.floats(-10, 10), st.floats(-12, 12), st.sampled_from([-1, 1]))
+    def test_brightness_and_contrast_do_not_matter(self, image, brightness, decades, sign):
+        share = spectra.checkerboard_energy(image, 2, levels=1)
+        contrast = sign * 10.0**decades
+        assert 0 <= share <= 1
+        for other in (contrast * image, image + brightness):
+            found = spectra.checkerboard_energy(other, 2, levels=1)
+            assert found == pytest.approx(float(share), rel=1e-3, abs=1e-5)
+
+    @FEW
+    @given(IMAGES, st.integers(0, 12), st.integers(0, 12))
+    def test_levels_add_up(self, image, down, right):
+        shares = [spectra.checkerboard_energy(np.tile(image, (4, 4)), 2, levels=k) for k in (1, 2)]
+        assert shares[0] <= shares[1] + 1e-6
+        rolled = np.roll(np.tile(image, (4, 4)), (down, right), axis=(0, 1))
+        found = spectra.checkerboard_energy(rolled, 2)
+        assert found == pytest.approx(float(shares[1]), rel=1e-3, abs=1e-5)
+
+    @pytest.mark.parametrize(
+        ("size", "stride", "levels"),
+        [((16, 16), 2, 2), ((17, 14), 2, 2), ((40,), 3, 2)],
+    )
+    def test_noise_has_what_chance_gives(self, size, stride, levels):
+        shares = np.asarray(
+            spectra.checkerboard_energy(
+                noise(4000, *size), stride, levels=levels, dimensions=len(size)
+            )
+        )
+        expected = (stride ** (levels * len(size)) - 1) / (np.prod(size) - 1)
+        assert abs(shares.mean() - expected) < 4 * shares.std() / np.sqrt(len(shares))
+
+    @pytest.mark.parametrize(
+        ("name", "levels"), [("digits", 1), ("shapes", 2), ("fashion_mnist", 2)]
+    )
+    def test_pictures_have_less_than_noise(self, name, levels):
+        if not data.available(name):
+            pytest.skip(f"{name} is not on this machine; FREEZECHAOS_DATA names a folder with it")
+        images = data.load(name, count=300).images[..., 0]
+        shares = spectra.checkerboard_energy(images, 2, levels=levels)
+        assert shares.shape == (300,)
+        assert shares.mean() < 0.5 * (4**levels - 1) / (images[0].size - 1)
+
+    def test_batches_are_images_one_by_one(self):
+        images = noise(2, 3, 10, 12)
+        found = spectra.checkerboard_energy(images, (2, 3), levels=1)
+        assert found.shape == (2, 3)
+        assert found.dtype == jnp.float32
+        each = [
+            spectra.checkerboard_energy(image, (2, 3), levels=1)
+            for image in images.reshape(6, 10, 12)
+        ]
+        np.testing.assert_allclose(found.ravel(), each, rtol=1e-5)
+        assert spectra.checkerboard_energy(noise(0, 8, 8), 2).shape == (0,)
+
+    def test_traced(self):
+        image = jnp.asarray(noise(8, 8))
+        jitted = jax.jit(lambda image: spectra.checkerboard_energy(image, 2))
+        assert jitted(image) == pytest.approx(float(spectra.checkerboard_energy(image, 2)))
+        with jax.enable_x64(True):
+            assert (
+                spectra.checkerboard_energy(np.asarray(image, np.float64), 2).dtype == jnp.float64
+            )
+
+    def test_gradient(self):
+        def share(image: jax.Array) -> jax.Array:
+            return spectra.checkerboard_energy(image, 2, levels=1)
+
+        with jax.enable_x64(True):
+            image = jnp.asarray(noise(9, 8), jnp.float64)
+            check_grads(share, (image,), order=1, modes=["fwd", "rev"])
+        for flat in (jnp.zeros((8, 8)), jnp.full((8, 8), 0.1)):
+            np.testing.assert_array_equal(jax.grad(share)(flat), 0)
+        assert jnp.isfinite(jax.grad(share)(jnp.asarray(tiled(2, 8, 8)))).all()
+
+    @pytest.mark.parametrize(
+        ("size", "options", "error", "message"),
+        [
+            ((8, 8), {"stride": 1}, ValueError, "`stride` must be 2 or more.*; got 1. .* try 2"),
+            ((8, 8), {"stride": (1, 1)}, ValueError, "`stride` must be 2 or more"),
+            ((8, 8), {"stride": 0}, ValueError, "`stride` must be 1 or more; got 0"),
+            ((8, 8), {"stride": 2.0}, TypeError, "`stride` must be an integer"),
+            ((8, 8), {"stride": (2,)}, ValueError, "each of the 2 dimensions; got \\(2,\\)"),
+            ((8, 8), {"stride": 2, "levels": 0}, ValueError, "`levels` must be 1 or more; got 0"),
+            ((8, 8), {"stride": 2, "dimensions": 0}, ValueError, "`dimensions` must be 1 or more"),
+            ((8,), {"stride": 2}, ValueError, r"2 axes or more; got shape \[8\].*dimensions=1"),
+            (
+                (8, 8),
+                {"stride": 2, "levels": 3},
+                ValueError,
+                r"\[16, 16\] pixels; got shape \[8, 8",
+            ),
+            ((3, 28, 28, 1), {"stride": 2}, ValueError, r"take images\[\.\.\., 0\]"),
+        ],
+    )
+    def test_refusals(self, size, options, error, message):
+        with pytest.raises(error, match=message):
+            spectra.checkerboard_energy(noise(*size), **options)
+
+    def test_bad_images(self):
+        with pytest.raises(ValueError, match="`images` must be finite"):
+            spectra.checkerboard_energy(np.full((8, 8), np.nan), 2)
+        with pytest.raises(TypeError, match="`images` must be float32 or float64; got complex64"):
+            spectra.checkerboard_energy(1j * noise(8, 8), 2)

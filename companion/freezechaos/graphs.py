@@ -114,8 +114,10 @@ class Layer:
 
     def along(self, axis: int) -> AxisLayer:
         """The layer along one axis."""
-        numbers = (value[axis] if isinstance(value, tuple) else value for value in self._lengths)
-        return AxisLayer(*numbers, self.method)
+        window, stride, padding, output_padding, scale = (
+            value[axis] if isinstance(value, tuple) else value for value in self._lengths
+        )
+        return AxisLayer(window, stride, padding, output_padding, scale, self.method)
 
     def magnification(self, axis: int) -> int:
         """How many times as many positions come out, borders aside: stride times scale."""

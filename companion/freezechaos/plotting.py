@@ -41,6 +41,13 @@ DIVERGING = Hue(
 )
 DIVERGING_MAP = LinearSegmentedColormap.from_list("freeze_chaos", DIVERGING.light.split())
 
+# From the lowest value to the highest: a photograph is the same in both themes, and what is
+# low in any other picture recedes into the page.
+SHADES = {
+    "grey": Hue("#000000 #FFFFFF", "#000000 #FFFFFF"),
+    "violet": Hue("#FFFFFF #5B4FA2", "#1A1E24 #B0A5F0"),
+}
+
 _RC = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",

@@ -1,11 +1,13 @@
-"""Which functions a kernel prefers, read off its eigenvalues.
+"""Which functions a kernel prefers, read off its eigenvalues, and how much of one an image has.
 
 Training under a kernel learns each eigenvector at the rate of its eigenvalue, so the spectrum
-says what is learned first and what never. Everything here is worked out in float64 on the host
-and comes back as NumPy arrays or Python numbers; nothing is traced by JAX.
+says what is learned first and what never. What concerns kernels is worked out in float64 on the
+host and comes back as NumPy arrays or Python numbers, not to be traced by JAX;
+`checkerboard_energy` of images may be traced.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil, pi, sqrt
 from typing import Any, NamedTuple
 
@@ -14,11 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import entr, gammaln
 
 from . import checks, matrices
+from .deconvolution import Compressed
 
 _NODES = 24  # Gauss-Legendre nodes a panel
+_DENSE = 300  # positions; below it the whole matrix is quicker
 _OCTAVES = 48  # panels halved towards cosine 1 and -1
 
 
@@ -42,10 +47,78 @@ def eigenmodes(gram: Float[ArrayLike, "n n"]) -> Modes:
         ValueError, TypeError: not a Gram matrix, or traced by JAX.
     """
     values, vectors = matrices.eigenmodes("gram", matrices.gram("gram", gram))
+    return Modes(values, _signed(vectors))
+
+
+def _signed(vectors: np.ndarray) -> np.ndarray:
+    """The columns, the first of the largest entries of each positive."""
     size = np.abs(vectors)
     first = np.argmax(size > 0.999 * size.max(axis=0), axis=0)  # rounding must not choose
-    signs = np.sign(np.take_along_axis(vectors, first[None], axis=0))
-    return Modes(values, vectors * signs)
+    return vectors * np.sign(np.take_along_axis(vectors, first[None], axis=0))
+
+
+class EigenImages(NamedTuple):
+    """Eigenvalues [count] in falling order, and unit eigenvectors as images [count, *size].
+
+    Attributes:
+        trace: the sum of all eigenvalues, of which `values` are the largest.
+    """
+
+    values: Float[np.ndarray, " count"]
+    images: np.ndarray
+    trace: float
+
+    @property
+    def shares(self) -> Float[np.ndarray, " count"]:
+        """Share of the trace in each."""
+        return self.values / self.trace
+
+
+def eigenimages(kernel: Compressed, count: int) -> EigenImages:
+    """The largest eigenvalues of a kernel between positions, and their eigenvectors as images.
+
+    By Lanczos on the compressed kernel: the matrix is never formed. Signs as in `eigenmodes`; in
+    the space of a repeated eigenvalue images that vary least down the rows come first.
+
+    Arguments:
+        kernel: over one input, as by `deconvolution.compressed(...).ntk`.
+        count: how many, from 1 to the number of positions.
+
+    Raises:
+        ValueError, TypeError: a kernel of several inputs, a count outside its range.
+
+    Source: [Lanczos], in ARPACK by way of SciPy.
+    """
+    if not isinstance(kernel, Compressed) or kernel.inputs is not None:
+        raise TypeError(
+            f"`kernel` must be a Compressed kernel of one input; got {kernel!r}. Take "
+            "deconvolution.compressed(stack, activation, beta, input_gram[0, 0]).ntk."
+        )
+    n = kernel.positions
+    if checks.whole("count", count, 1, "Try 6.") > n:
+        raise ValueError(f"`count` must be at most {n}, the number of positions; got {count}.")
+    if n <= _DENSE or count > n // 2:
+        values, vectors = eigenmodes(kernel.dense())
+        values, vectors = values[:count], vectors[:, :count]
+    else:
+        operator = LinearOperator((n, n), kernel.matvec, dtype=np.float64)
+        start = np.random.default_rng(0).normal(size=n)
+        values, vectors = eigsh(operator, count, v0=start, ncv=min(n - 1, 4 * count + 20))
+        values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    images = _signed(_settled(values, vectors, kernel.size)).T.reshape(count, *kernel.size)
+    return EigenImages(values, images, float(np.sum(np.asarray(kernel.diagonal(), np.float64))))
+
+
+def _settled(values: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """A basis of every repeated eigenvalue that does not depend on rounding."""
+    vectors = vectors.copy()
+    new = np.flatnonzero(np.diff(values) < -1e-5 * values[0]) + 1
+    for group in np.split(np.arange(len(values)), new):
+        images = vectors[:, group].T.reshape(len(group), *size)
+        steps = np.diff(images, axis=1).reshape(len(group), -1)
+        _, rotation = np.linalg.eigh(steps @ steps.T)
+        vectors[:, group] = vectors[:, group] @ rotation
+    return vectors
 
 
 def constant_share(gram: Float[ArrayLike, "n n"]) -> float:
@@ -110,6 +183,100 @@ def condition_number(gram: Float[ArrayLike, "n n"]) -> float:
     values = matrices.eigenvalues("gram", matrix)
     floor = matrices.floor(matrix, matrices.rounding(gram), values[0])
     return float(values[0] / values[-1]) if values[-1] > floor else float("inf")
+
+
+def checkerboard_energy(
+    images: Float[ArrayLike, "..."],
+    stride: int | Sequence[int],
+    *,
+    levels: int = 2,
+    dimensions: int = 2,
+) -> Float[Array, "..."]:
+    """Share of an image's energy, the mean left out, at periods up to stride^levels, in [0, 1].
+
+    Up-sampling by `stride` leaves patterns of the periods stride, stride^2, ..., stride^levels = p
+    along each axis. Together they are the functions of (row mod p, column mod p), in the discrete
+    Fourier transform the frequencies that are multiples of 1 / p along every axis. With P the
+    projection onto them, which is exact also where p does not divide the size, and m the mean,
+
+        |P (image - m)|^2 / |image - m|^2.
+
+    A checkerboard has 1, and so have stripes of these periods; an image that does not vary by more
+    than rounding has 0. White noise has (q - 1) / (n - 1) on average, with n pixels and
+    q = p^dimensions: hold results against that. Natural images have less as long as four periods
+    fit. The difference between levels=2 and levels=1 is the share of the period stride^2 alone.
+
+    Arguments:
+        images: any batch of [rows, columns], or of [positions] with dimensions=1, all finite; of
+            [n, height, width, channels] take one channel, images[..., 0].
+        stride: 2 or more, or one an axis, where 1 forbids variation along that axis.
+        levels: number of up-sampling layers to account for; images hold two periods or more.
+        dimensions: how many of the last axes are the image's.
+
+    Returns one number an image; its gradient is finite everywhere.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+
+    Source: the periods are those of checkerboard patterns in [JGGH, freeze and chaos].
+
+    >>> board = np.indices((8, 8)).sum(axis=0) % 2
+    >>> checkerboard_energy(np.stack([board, np.ones((8, 8))]), stride=2).round(3)
+    Array([1., 0.], dtype=float32)
+    """
+    array = checks.targets("images", images)
+    return _periodic_share(array, _periods(array.shape, stride, levels, dimensions))
+
+
+@partial(jax.jit, static_argnames="periods")
+def _periodic_share(array: Array, periods: tuple[int, ...]) -> Array:
+    """Share of the energy over the last axes in the functions of position modulo the periods."""
+    axes = tuple(range(-len(periods), 0))
+    corner = jax.lax.stop_gradient(array[(..., *[slice(1)] * len(periods))])
+    varying = array - corner  # exactly zero for a constant
+    varying = varying - jnp.mean(varying, axes, keepdims=True)
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(varying), axes, keepdims=True))
+    rounding = jnp.finfo(array.dtype).eps * jnp.max(jnp.abs(array), axes, keepdims=True)
+    flat = size <= rounding
+    scaled = varying / jnp.where(flat, 1, size)  # its squares neither overflow nor vanish
+    flat, total = jnp.squeeze(flat, axes), jnp.sum(scaled**2, axes)
+    for axis, period in zip(axes, periods, strict=True):
+        basis = jnp.asarray(_periodic(array.shape[axis], period), array.dtype)
+        scaled = jnp.tensordot(scaled, basis, ((axes[0],), (0,)), precision="highest")
+    share = jnp.sum(scaled**2, axes) / jnp.where(flat, 1, total)
+    return jnp.where(flat, 0, jnp.minimum(share, 1))
+
+
+def _periods(shape: tuple[int, ...], stride: Any, levels: Any, dimensions: Any) -> tuple[int, ...]:
+    """stride^levels along each axis of the images."""
+    levels = checks.whole("levels", levels, 1, "It counts the up-sampling layers; try 2.")
+    checks.whole("dimensions", dimensions, 1, "Images have 2, signals 1.")
+    if len(shape) < dimensions:
+        raise ValueError(
+            f"`images` must have {dimensions} axes or more; got shape {list(shape)}. "
+            "Of signals [..., positions] take dimensions=1."
+        )
+    strides = tuple(stride) if isinstance(stride, Sequence) else (stride,) * dimensions
+    hint = "It is the factor of up-sampling; try 2."
+    periods = tuple(checks.whole("stride", s, 1, hint) ** levels for s in strides)
+    if len(periods) != dimensions or max(periods) == 1:
+        raise ValueError(
+            f"`stride` must be 2 or more, or one such number for each of the {dimensions} "
+            f"dimensions; got {stride}. {hint}"
+        )
+    if any(length < 2 * p for length, p in zip(shape[-dimensions:], periods, strict=True)):
+        raise ValueError(
+            f"`images` must hold two periods or more, {[2 * p for p in periods]} pixels; got "
+            f"shape {list(shape)}. Lower `levels`, or take larger images; of images "
+            "[n, height, width, channels] take images[..., 0]."
+        )
+    return periods
+
+
+def _periodic(length: int, period: int) -> np.ndarray:
+    """Orthonormal basis of the functions of position modulo the period, one a column."""
+    indicator = np.arange(length)[:, None] % period == np.arange(period)
+    return indicator / np.sqrt(indicator.sum(axis=0))
 
 
 class SphereModes(NamedTuple):

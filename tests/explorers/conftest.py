@@ -11,7 +11,18 @@ import pytest
 from ipywidgets import Widget
 from ipywidgets.embed import embed_data, escape_script
 
-from freezechaos.explorers import Axis, Bands, Choice, Curves, Explorer, Guide, Line, Map, Polar
+from freezechaos.explorers import (
+    Axis,
+    Bands,
+    Choice,
+    Curves,
+    Explorer,
+    Guide,
+    Image,
+    Line,
+    Map,
+    Polar,
+)
 
 HOST = Path(__file__).parents[2] / "book" / "_ext" / "widget_host.js"
 SLOPES = {"relu": 1.0, "normalized relu": 1.467, "erf": 1.2257}
@@ -139,6 +150,57 @@ def plane() -> Explorer:
         numbers=["r"],
         readout="At β = {beta:.3f} and n = {width:.4g}: r = {r:.3f}.",
         alt="A falling line of dots, and a map.",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def album() -> Explorer:
+    """Five grey pictures with a title and a number each."""
+    row, column = np.mgrid[:6, :8]
+    waves = np.stack([np.cos(np.pi * (row * k / 6 + column / 8)) for k in range(5)])
+
+    def compute(contrast: jax.Array) -> dict[str, jax.Array]:
+        strength = contrast ** jnp.arange(5.0)
+        return {"waves": strength[:, None, None] * waves, "strength": strength}
+
+    return Explorer(
+        title="Album",
+        axes=[Axis("contrast", "contrast", np.linspace(0.2, 1.0, 9), start=0.8)],
+        compute=compute,
+        view=Image(pixels="waves", label="brightness", panels=[f"wave {k}:" for k in range(5)],
+                   values="strength", format=".2f"),
+        readout="At contrast {contrast:.2f} the waves fade.",
+        alt="Five striped pictures, each paler than the one before.",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def seen() -> Explorer:
+    """What one pixel has to do with all others, in two panels beside a curve."""
+    rows, columns = np.mgrid[:4, :5]
+
+    def compute(row: jax.Array, column: jax.Array, activation: str) -> dict[str, jax.Array]:
+        far = (rows - row) ** 2 + (columns - column) ** 2
+        near = jnp.exp(-far / (2 * SLOPES[activation]))
+        return {"kernel": jnp.stack([near, near**2]), "line": near[row], "corner": near[0, 0]}
+
+    return Explorer(
+        title="What a pixel sees",
+        slug="seen",
+        axes=[
+            Axis("row", "row", range(4), start=1, step=True),
+            Axis("column", "column", range(5), start=3, step=True),
+            Choice("activation", "activation", list(SLOPES)),
+        ],
+        compute=compute,
+        view=[
+            Image(pixels="kernel", label="kernel", panels=["once", "twice"], shades="violet",
+                  value_range=(0, 1), pick=("row", "column"), columns=2, title="Picture"),
+            Curves(x=range(5), y="line", x_label="column", y_label="kernel", title="Row"),
+        ],
+        numbers=["corner"],
+        readout="Pixel ({row:d}, {column:d}) sees the corner at {corner:.3f}.",
+        alt="Two pictures, darkest at the pixel that is picked.",
     )  # fmt: skip
 
 

@@ -14,7 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from freezechaos.explorers import Axis, Bands, Choice, Curves, Explorer, Guide, Line, Map, Polar
+from freezechaos.explorers import (
+    Axis,
+    Bands,
+    Choice,
+    Curves,
+    Explorer,
+    Guide,
+    Image,
+    Line,
+    Map,
+    Polar,
+)
 from freezechaos.explorers.grid import Quantized, pack, tabulate
 from freezechaos.explorers.readout import fill
 
@@ -179,6 +190,39 @@ def test_the_still_draws_what_was_computed(decay: Explorer, staircase: Explorer)
     assert np.asarray(xs) == pytest.approx(staircase.at()["x"][1], abs=2e-5)
 
 
+def test_the_still_of_an_image_has_every_panel_and_the_picked_pixel(
+    album: Explorer, seen: Explorer
+) -> None:
+    (grey, *_), (violet, *_) = album.still().axes, seen.still().axes
+    for picture, shown in zip(grey.get_images(), album.at()["waves"], strict=True):
+        assert np.asarray(picture.get_array()) == pytest.approx(shown, abs=2e-5)
+        assert picture.get_interpolation() == "nearest"
+    assert [text.get_text() for text in grey.texts][:2] == ["wave 0: 1.00", "wave 1: 0.80"]
+    assert grey.get_images()[0].to_rgba(-1.0)[:3] == (0, 0, 0)
+    assert violet.get_images()[0].to_rgba(0.0)[:3] == (1, 1, 1)
+    assert violet.get_images()[0].get_clim() == (0, 1)
+    squares = [patch.get_center() for patch in violet.patches if patch.get_width() < 2]
+    assert np.array(squares[::2]) == pytest.approx(np.array([(3.5, 1.5), (9.25, 1.5)]))
+
+
+def test_an_image_says_what_the_page_draws(album: Explorer, seen: Explorer) -> None:
+    (grey,), (violet, _) = album.spec["views"], seen.spec["views"]
+    assert grey["shape"] == [5, 6, 8]
+    assert grey["range"] == pytest.approx([-1, 1], abs=1e-6)
+    assert grey["pick"] is None
+    assert violet["range"] == [0, 1]
+    assert violet["pick"] == ["row", "column"]
+    assert grey["shades"] == [["#000000", "#FFFFFF"]] * 2
+    assert violet["description"] == "kernel as the shade of each pixel"
+
+
+def test_an_image_may_be_a_single_panel_with_one_number() -> None:
+    for panels, title in (([], "0"), (["a:"], "a: 0")):
+        single = toy(view=image(values="n", panels=panels))
+        assert single.spec["views"][0]["shape"] == [1, 2, 3]
+        assert single.still().axes[0].texts[0].get_text() == title
+
+
 def test_no_element_opens_inside_the_embedded_script(decay: Explorer) -> None:
     """Sphinx writes the code into a script element; only `</script>` is escaped there."""
     assert not re.search(r"<!--|<script", str(decay._esm) + str(decay._css))
@@ -189,7 +233,12 @@ def toy(**changes: Any) -> Explorer:
     given: dict[str, Any] = {
         "title": "Toy",
         "axes": [Axis("a", "a", [0.0, 1.0]), Choice("b", "b", ["x", "y"])],
-        "compute": lambda a, b: {"y": jnp.stack([a, -a]), "n": a, "nan": jnp.log(a - 1)},
+        "compute": lambda a, b: {
+            "y": jnp.stack([a, -a]),
+            "n": a,
+            "nan": jnp.log(a - 1),
+            "flat": jnp.zeros((2, 3)) + a,
+        },
         "view": Curves(x=[0.0, 1.0], y="y", x_label="x", y_label="y"),
         "readout": "{a}",
         "alt": "",
@@ -199,6 +248,19 @@ def toy(**changes: Any) -> Explorer:
 
 def curves(**changes: Any) -> Curves:
     return Curves(**{"x": [0.0, 1.0], "y": "y", "x_label": "x", "y_label": "y"} | changes)
+
+
+def image(**changes: Any) -> Image:
+    return Image(**{"pixels": "flat", "label": "shade"} | changes)
+
+
+def picture(rows: Axis) -> Explorer:
+    return toy(
+        axes=[rows, Axis("c", "c", range(3), step=True)],
+        compute=lambda c, **row: {"flat": jnp.zeros((2, 3)) + c},
+        view=image(pick=("a", "c")),
+        readout="{c}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,6 +289,15 @@ def curves(**changes: Any) -> Curves:
         (lambda: toy(view=Map(x="a", y="c", color="n", label="n")), "`x and y` must be of"),
         (lambda: toy(view=Map(x="a", y="b", color="y", label="n")), "`color` must have shape"),
         (lambda: toy(view=Polar(angles=[0.0], value="y", label="y")), "`angles` must have shape"),
+        (lambda: image(shades="red"), r"`shades` must be of \['grey', 'violet'\]; got 'red'"),
+        (lambda: toy(view=image(pixels="y")), r"got \[2\]. Reshape `y` in `compute`"),
+        (lambda: toy(view=image(panels=["p", "q"])), "a title for each of 1; got .* or none"),
+        (lambda: toy(view=image(values="y")), r"`values` must have shape \[1\]; got \[2\]"),
+        (lambda: toy(view=image(values="z")), "it must give `z` too"),
+        (lambda: toy(view=image(pick=("a", "d"))), "`a`, smoothly over .* Try Axis"),
+        (lambda: picture(Axis("d", "d", range(2), step=True)), "`pick` must be of"),
+        (lambda: picture(Axis("a", "a", range(3), step=True)), r"2\]. Try .*range\(2\)"),
+        (lambda: picture(Axis("a", "a", [0, 1])), "rows and columns from 0; got `a`, smoothly"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_a_way_out(make: Any, message: str) -> None:

@@ -1,10 +1,12 @@
 """The page side: the same explorers in a headless Chromium, from a file, with no kernel."""
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import ipywidgets
+import matplotlib.image
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -28,9 +30,14 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def explorers(
-    decay: Explorer, staircase: Explorer, phase: Explorer, plane: Explorer
+    decay: Explorer,
+    staircase: Explorer,
+    phase: Explorer,
+    plane: Explorer,
+    album: Explorer,
+    seen: Explorer,
 ) -> list[Explorer]:
-    return [decay, staircase, phase, plane]
+    return [decay, staircase, phase, plane, album, seen]
 
 
 class Quiet:
@@ -204,6 +211,132 @@ def test_a_finger_drags_the_point_and_scrolls_elsewhere(
     context.close()
 
 
+def painted(canvas: Locator, rows: int, columns: int) -> np.ndarray:
+    """Return the colour at the centre of each pixel, as the screen shows it."""
+    screen = matplotlib.image.imread(io.BytesIO(canvas.screenshot()))[..., :3]
+    down, along = np.mgrid[:rows, :columns] + 0.5
+    high, wide = screen.shape[:2]
+    return screen[(down * high / rows).astype(int), (along * wide / columns).astype(int)]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("contrast", [0.2, 0.456, 1.0])
+def test_photographs_are_painted_from_black_to_white(
+    page: Page, publish: Publish, album: Explorer, theme: str, contrast: float
+) -> None:
+    explorer = opened(page, f"{publish(album, theme=theme)}#album:contrast={contrast}")
+    says(explorer, album.sentence(contrast=contrast))
+    shown = album.interpolated(contrast=contrast)
+    low, high = album.spec["views"][0]["range"]
+    for k, canvas in enumerate(explorer.locator("canvas").all()):
+        share = np.clip((shown["waves"][k] - low) / (high - low), 0, 1)
+        assert painted(canvas, 6, 8) == pytest.approx(np.stack([share] * 3, -1), abs=0.004)
+    titles = explorer.locator(".fc-panels p").all_inner_texts()
+    assert titles == [f"wave {k}: {value:.2f}" for k, value in enumerate(shown["strength"])]
+    picture = explorer.get_by_role("img").get_attribute("aria-label")
+    assert picture == (
+        f"brightness as the shade of each pixel. {', '.join(titles)}. "
+        f"{album.sentence(contrast=contrast)}"
+    )
+    assert explorer.locator(".fc-ramp").all_inner_texts() == ["−1\n1"]
+
+
+@pytest.mark.parametrize(
+    ("theme", "paper", "violet"),
+    [("light", (255, 255, 255), (91, 79, 162)), ("dark", (26, 30, 36), (176, 165, 240))],
+)
+def test_kernels_are_painted_from_the_page_to_violet(
+    page: Page, publish: Publish, seen: Explorer, theme: str, paper: Any, violet: Any
+) -> None:
+    explorer = opened(page, f"{publish(seen, theme=theme)}#seen:row=3,column=0,activation=erf")
+    says(explorer, seen.sentence(row=3, column=0, activation="erf"))
+    kernel = seen.interpolated(row=3, column=0, activation="erf")["kernel"]
+    low, high = (np.array(shade) / 255 for shade in (paper, violet))
+    for canvas, shares in zip(explorer.locator("canvas").all(), kernel, strict=True):
+        wanted = low + (high - low) * shares[..., None]
+        assert painted(canvas, 4, 5) == pytest.approx(wanted, abs=0.006)
+    expect(explorer).to_have_css("background-color", f"rgb{paper}")
+
+
+def centre(canvas: Locator, row: int, column: int) -> tuple[float, float]:
+    box = canvas.bounding_box()
+    assert box
+    assert box["width"] / 5 == pytest.approx(box["height"] / 4)
+    return box["x"] + box["width"] * (column + 0.5) / 5, box["y"] + box["height"] * (row + 0.5) / 4
+
+
+def test_a_mouse_picks_a_pixel_in_any_panel(page: Page, publish: Publish, seen: Explorer) -> None:
+    explorer = opened(page, publish(seen))
+    first, second = explorer.locator("canvas").all()
+    page.mouse.click(*centre(second, 0, 4))
+    says(explorer, seen.sentence(row=0, column=4))
+    for canvas, ring in zip((first, second), explorer.locator(".fc-ring").all(), strict=True):
+        box = ring.bounding_box()
+        assert box
+        x, y = centre(canvas, 0, 4)
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert middle == pytest.approx((x, y), abs=0.1)
+    page.mouse.move(*centre(first, 2, 2))
+    page.mouse.down()
+    page.mouse.move(*centre(first, 3, 1), steps=4)
+    says(explorer, seen.sentence(row=3, column=1))
+    page.mouse.move(*centre(second, 0, 4), steps=4)
+    page.mouse.up()
+    says(explorer, seen.sentence(row=0, column=4))
+    page.mouse.move(*centre(first, 2, 2))
+    page.wait_for_url(re.compile("row=0,column=4"))
+
+
+def test_the_arrow_keys_move_by_a_pixel(page: Page, publish: Publish, seen: Explorer) -> None:
+    explorer = opened(page, publish(seen))
+    picture = explorer.get_by_role("slider", name=re.compile("arrow keys"))
+    name = picture.get_attribute("aria-label") or ""
+    assert name.startswith("row and column: click, or use the arrow keys. kernel as the shade")
+    assert name.endswith("once, twice")
+    for key in ("ArrowDown", "ArrowLeft", "ArrowLeft"):
+        picture.press(key)
+    says(explorer, seen.sentence(row=2, column=1))
+    expect(picture).to_have_attribute("aria-valuetext", seen.sentence(row=2, column=1))
+    expect(picture).to_have_attribute("aria-valuenow", "11")
+    for key in ("ArrowUp", "ArrowUp", "ArrowUp", "ArrowRight"):
+        picture.press(key)
+    says(explorer, seen.sentence(row=0, column=2))
+
+
+def test_a_finger_picks_a_pixel_and_scrolls_over_the_picture(
+    browser: Browser, publish: Publish, seen: Explorer
+) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 500}, has_touch=True)
+    page = context.new_page()
+    explorer = opened(page, publish(seen))
+    canvas = explorer.locator("canvas").last
+    page.touchscreen.tap(*centre(canvas, 3, 4))
+    says(explorer, seen.sentence(row=3, column=4))
+    touch = context.new_cdp_session(page)
+    x, y = centre(canvas, 0, 0)
+    for kind, up in (("Start", 0), ("Move", 40), ("Move", 120), ("End", None)):
+        points = [] if up is None else [{"x": x, "y": y - up}]
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    page.wait_for_function("scrollY > 50")
+    says(explorer, seen.sentence(row=3, column=4))
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "lines"), [(320, 3), (375, 2), (1000, 1)])
+def test_panels_stand_in_even_lines(
+    browser: Browser, publish: Publish, album: Explorer, width: int, lines: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, device_scale_factor=1.5)
+    explorer = opened(page, publish(album))
+    boxes = [canvas.bounding_box() for canvas in explorer.locator("canvas").all()]
+    assert len({round(box["y"]) for box in boxes if box}) == lines
+    for box in boxes:
+        assert box
+        assert box["width"] * 1.5 / 8 == pytest.approx(round(box["width"] * 1.5 / 8))
+        assert box["width"] / 8 == pytest.approx(box["height"] / 6)
+    page.close()
+
+
 def test_the_address_keeps_each_explorer_and_the_anchor(
     page: Page, publish: Publish, decay: Explorer, phase: Explorer
 ) -> None:
@@ -285,7 +418,7 @@ def test_nothing_overflows(
     browser: Browser, publish: Publish, explorers: list[Explorer], width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800})
-    opened(page, publish(*explorers), explorers=4)
+    opened(page, publish(*explorers), explorers=len(explorers))
     assert page.evaluate("document.documentElement.scrollWidth") == width
     outside = """() => [...document.querySelectorAll(".fc-explorer *")].filter((element) => {
         const card = element.closest(".fc-explorer").getBoundingClientRect();
@@ -300,7 +433,7 @@ def test_nothing_overflows(
 def test_axe_finds_nothing(
     page: Page, publish: Publish, explorers: list[Explorer], theme: str
 ) -> None:
-    opened(page, publish(*explorers, theme=theme), explorers=4)
+    opened(page, publish(*explorers, theme=theme), explorers=len(explorers))
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
 

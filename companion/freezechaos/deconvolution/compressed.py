@@ -70,8 +70,8 @@ class Compressed:
             not 0 <= k < n for k, n in zip(at, self.size, strict=True)
         ):
             raise ValueError(
-                f"`position` must lie in a grid of {' x '.join(map(str, self.size))}, counted "
-                f"from 0; got {position}."
+                f"`position` must lie in a grid of {' x '.join(map(str, self.size))}; got "
+                f"{position}. Count from 0; the last is {tuple(n - 1 for n in self.size)}."
             )
         return (*at, 0)[:2]
 

@@ -53,7 +53,7 @@ class Ancestry(NamedTuple):
 
 @lru_cache(maxsize=64)
 def ancestry(
-    n: int, layers: tuple[AxisLayer, ...], *, graph: bool, apart: bool, variances: Variances
+    n: int, layers: tuple[AxisLayer, ...], *, graph: bool, variances: Variances
 ) -> Ancestry:
     """The classes of pairs along one axis.
 
@@ -61,12 +61,12 @@ def ancestry(
         n: positions of the input.
         layers: the layers along this axis.
         graph: whether weights are divided by the number of parents, or by the window.
-        apart: whether pairs of input positions are told apart; else all of them are one class.
         variances: which positions differ in variance.
     """
-    start = np.arange(n * n).reshape(n, n) if apart else np.zeros((n, n), int)
+    start = np.arange(n * n).reshape(n, n)
     kinds = np.arange(n) if variances == "apart" else np.zeros(n, int)
-    classes, steps = start, []
+    classes = start
+    steps: list[Step] = []
     for number, layer in enumerate(layers, start=1):
         terms = _terms(classes, layer, graph=graph)
         if variances != "one":
@@ -103,7 +103,7 @@ def _terms(
     count = np.count_nonzero(there, axis=1)
     both = np.count_nonzero(there[:, None] & there[None], axis=2)
     alike = (both == count[:, None]) & (both == count) & (reads.shape[2] == 1)
-    scale = np.sqrt(np.multiply.outer(count, count)) if graph else np.float64(layer.window)
+    scale = np.sqrt(np.multiply.outer(count, count)) if graph else np.full(both.shape, layer.window)
     return (
         np.take_along_axis(sources, order, axis=2),
         np.take_along_axis(weights, order, axis=2) / scale[..., None],

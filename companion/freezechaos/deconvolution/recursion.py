@@ -13,6 +13,7 @@ any depth: beside Sigma the squared distance E(u - v)^2, and Theta over the diag
 """
 
 from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import jax
@@ -26,23 +27,41 @@ from .pairs import Ancestry, Step, Variances, ancestry
 from .stack import DeconvStack
 
 
-class State(NamedTuple):
-    """Tables over the pairs of inputs and the classes of pairs of positions.
+class Pairs(NamedTuple):
+    """What the nonlinearity has to know, over the pairs of inputs and the classes of positions.
+
+    Flat and padded, so that what a layer's activation does is compiled for few lengths.
 
     Attributes:
-        sigma: [pairs, rows, columns] covariance; the N pairs of an input with itself come first.
-        distance: [pairs, rows, columns] E(u - v)^2.
-        left, right: variances of u and of v, shaped alike.
-        theta: [streams, pairs, rows, columns] the tangent kernel over D.
-        weight: 1 / D.
+        sigma: [entries] covariance of u and v; pairs of an input with itself come first.
+        distance: [entries] E(u - v)^2.
+        left, right: [entries] variances of u and of v.
     """
 
     sigma: Array
     distance: Array
     left: Array
     right: Array
+
+
+class State(NamedTuple):
+    """Where the recursion stands after a layer.
+
+    Attributes:
+        pairs: of pre-activations.
+        theta: [streams, pairs, rows, columns] the tangent kernel over D.
+        weight: 1 / D.
+    """
+
+    pairs: Pairs
     theta: Array
     weight: Array
+
+    @property
+    def sigma(self) -> Array:
+        """[pairs, rows, columns] covariance."""
+        shape = self.theta.shape[1:]
+        return self.pairs.sigma[: prod(shape)].reshape(shape)
 
 
 class Inputs(NamedTuple):
@@ -58,12 +77,11 @@ class Inputs(NamedTuple):
         return cls(np.concatenate([same, rows]), np.concatenate([same, columns]))
 
 
-def axes_of(stack: DeconvStack, variances: Variances, *, apart: bool = True) -> list[Ancestry]:
+def _axes(stack: DeconvStack, variances: Variances) -> list[Ancestry]:
     """The ancestry along rows and columns; in one dimension the second is a single position."""
     graph = stack.parametrization == "graph"
     known = [
-        ancestry(stack.start[axis], stack.along(axis), graph=graph, apart=apart,
-                 variances=variances)
+        ancestry(stack.start[axis], stack.along(axis), graph=graph, variances=variances)
         for axis in range(stack.dimensions)
     ]  # fmt: skip
     one = Step(np.ones((1, 1)), np.ones(1), np.ones(1, bool), np.zeros(1, int), np.zeros(1, int))
@@ -77,76 +95,82 @@ def run(
     rates: Float[Array, "streams layers 2"], variances: Variances,
 ) -> tuple[State, list[Ancestry]]:  # fmt: skip
     """The state after the last layer, and how to read it. Arguments are not checked."""
-    axes = axes_of(stack, variances)
+    axes = _axes(stack, variances)
     inputs = Inputs.of(len(gram))
-    start = (
-        jnp.stack([gram[i, j] for i, j in zip(*inputs, strict=True)]) if len(gram) > 1 else gram[0]
-    )
-    state = _first(stack, start, inputs, len(gram))
-    unit = variances == "one"
+    state = _first(stack, gram, inputs)
     for number, steps in enumerate(zip(*(axis.steps for axis in axes), strict=True)):
+        through = _through(activation, variances == "one", number == 0, state.pairs)
         state = _layer(
-            activation, unit, number == 0, beta, state, steps, inputs, len(gram), rates[:, number]
-        )
+            variances == "one", number == 0, len(gram), activation.derivative_second_moment,
+            beta, state, through, steps, inputs, rates[:, number],
+        )  # fmt: skip
     return state, axes
 
 
-def _first(stack: DeconvStack, gram: Array, inputs: Inputs, count: int) -> State:
-    """The inputs themselves, [pairs, rows^2, columns^2]."""
+def _first(stack: DeconvStack, gram: Array, inputs: Inputs) -> State:
+    """The inputs themselves, in classes [pairs, rows^2, columns^2]."""
     rows, columns = (*stack.start, 1)[:2]
-    table = gram.reshape(-1, rows, columns, rows, columns).transpose(0, 1, 3, 2, 4)
-    sigma = table.reshape(len(table), rows**2, columns**2)
-    own = jnp.diagonal(gram[:count], axis1=1, axis2=2).reshape(count, rows, columns)
-    ones = jnp.ones((rows, rows, columns, columns), gram.dtype)
-    left, right = (
-        (own[which][place] * ones).reshape(sigma.shape)
-        for which, place in (
-            (inputs.one, np.s_[:, :, None, :, None]),
-            (inputs.other, np.s_[:, None, :, None, :]),
-        )
-    )
-    same = np.multiply.outer(np.eye(rows).ravel(), np.eye(columns).ravel()) > 0
-    same = same & (inputs.one == inputs.other)[:, None, None]
-    distance = jnp.where(same, 0, left + right - 2 * sigma)
-    weight = jnp.ones((), gram.dtype)
-    return State(sigma, distance, left, right, jnp.zeros_like(sigma)[None], weight)
+    table = gram[inputs.one, inputs.other].reshape(-1, rows, columns, rows, columns)
+    own = jnp.einsum("iipp->ip", gram).reshape(-1, rows, columns)
+    left = jnp.broadcast_to(own[inputs.one][:, :, :, None, None], table.shape)
+    right = jnp.broadcast_to(own[inputs.other][:, None, None], table.shape)
+    same = np.eye(rows * columns, dtype=bool).reshape(rows, columns, rows, columns)
+    same = same & (inputs.one == inputs.other)[:, None, None, None, None]
+    distance = jnp.where(same, 0, left + right - 2 * table)
+
+    def ordered(entries: Array) -> Array:
+        return _flat(jnp.swapaxes(entries, 2, 3))
+
+    pairs = Pairs(*map(ordered, (table, distance, left, right)))
+    nothing = jnp.zeros((1, len(table), rows**2, columns**2), gram.dtype)
+    return State(pairs, nothing, jnp.ones((), gram.dtype))
 
 
-@partial(jax.jit, static_argnames=("activation", "unit", "first", "count"))
-def _layer(
-    activation: Activation, unit: bool, first: bool, beta: Array, state: State,
-    steps: tuple[Step, Step], inputs: Inputs, count: int, rates: Float[Array, "streams 2"],
-) -> State:  # fmt: skip
-    rows, columns = steps
-    scale, dtype = (1 - beta) * (1 + beta), state.sigma.dtype
-    r = activation.derivative_second_moment * scale
-    weight = state.weight if first else state.weight / (state.weight + r)
+def _flat(table: Array) -> Array:
+    """As a vector, padded to a power of four, and above 2^16 of two."""
+    power = (table.size - 1).bit_length()
+    length = 1 << (power + power % 2 if power < 16 else power)
+    return jnp.pad(table.ravel(), (0, length - table.size))
+
+
+@partial(jax.jit, static_argnames=("activation", "unit", "first"))
+def _through(activation: Activation, unit: bool, first: bool, pairs: Pairs) -> duals.Through:
+    """What the next layer's taps read: the inputs, or what the activation makes of them."""
     if first:
-        through = duals.Through(state.sigma, state.distance, jnp.zeros_like(state.sigma))
-    elif unit:
-        through = duals.at_one(activation, state.distance)
-    else:
-        through = duals.at_variances(activation, state.left, state.right, state.distance)
+        return duals.Through(pairs.sigma, pairs.distance, jnp.zeros_like(pairs.sigma))
+    if unit:
+        return duals.at_one(activation, pairs.distance)
+    return duals.at_variances(activation, pairs.left, pairs.right, pairs.distance)
+
+
+@partial(jax.jit, static_argnames=("unit", "first", "count"))
+def _layer(
+    unit: bool, first: bool, count: int, moment: float, beta: Array, state: State,
+    through: duals.Through, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
+) -> State:  # fmt: skip
+    """One layer of taps, for `count` inputs; rates [streams, 2] of its weights and biases."""
+    rows, columns = steps
+    scale, dtype, shape = (1 - beta) * (1 + beta), state.theta.dtype, state.theta.shape[1:]
+    row_taps, column_taps = (jnp.asarray(step.taps, dtype) for step in steps)
+    covariance, distance, slope = (part[: prod(shape)].reshape(shape) for part in through)
 
     def over_taps(table: Array) -> Array:
-        row_taps, column_taps = (jnp.asarray(step.taps, dtype) for step in (rows, columns))
         with jax.default_matmul_precision("highest"):
-            return row_taps @ table @ column_taps.T
+            return scale * (row_taps @ table @ column_taps.T)
 
-    sigma = beta**2 + scale * over_taps(through.covariance)
-    nearer = scale * over_taps(through.distance)
-    shared = jnp.outer(jnp.asarray(rows.common, dtype), jnp.asarray(columns.common, dtype))
+    nearer = over_taps(distance)
     if unit:
-        left = right = jnp.ones_like(sigma)
+        shared = jnp.outer(jnp.asarray(rows.common, dtype), jnp.asarray(columns.common, dtype))
         distance = scale * 2 * (1 - shared) + nearer
-        sigma = 1 - distance / 2
+        sigma, left, right = 1 - distance / 2, jnp.zeros(0, dtype), jnp.zeros(0, dtype)
     else:
+        sigma = beta**2 + over_taps(covariance)
         places = ((inputs.one, rows.left, columns.left), (inputs.other, rows.right, columns.right))
         left, right = (sigma[:count][n][:, a[:, None], b] for n, a, b in places)
         alike = jnp.logical_and(rows.alike[:, None], columns.alike)
         distance = jnp.where(alike, nearer, jnp.maximum(left + right - 2 * sigma, 0))
-    past = over_taps(through.slope * state.theta)
-    weights, biases = (rates[:, k, None, None, None] for k in range(2))
-    direct = weights * (sigma - beta**2) + biases * beta**2
-    theta = weight * direct + (1 - weight) * past
-    return State(sigma, distance, left, right, theta, weight)
+    weight = state.weight if first else state.weight / (state.weight + moment * scale)
+    of_weights, of_biases = (rates[:, k, None, None, None] for k in range(2))
+    direct = of_weights * (sigma - beta**2) + of_biases * beta**2
+    theta = weight * direct + (1 - weight) / scale * over_taps(slope * state.theta)
+    return State(Pairs(*map(_flat, (sigma, distance, left, right))), theta, weight)

@@ -9,7 +9,7 @@ from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_ben
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.training import training_on_the_circle
-from freezechaos.explorers.views import Curves, Guide, Line, Map, Polar
+from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar
 
 __all__ = [
     "Axis",
@@ -18,6 +18,7 @@ __all__ = [
     "Curves",
     "Explorer",
     "Guide",
+    "Image",
     "Line",
     "Map",
     "Polar",

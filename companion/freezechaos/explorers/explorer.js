@@ -394,6 +394,7 @@ function makeChips(axis, turn) {
 
 function makeView(view, spec, grid, turn) {
   if (view.kind === "map") return makeMap(view, spec, grid, turn);
+  if (view.kind === "image") return makeImage(view, spec, turn);
   const paint = { curves: paintCurves, polar: paintPolar }[view.kind];
   const key = h("p", { class: "fc-key" });
   const svg = s("svg", { role: "img" });
@@ -797,5 +798,102 @@ function letDrag(stage, handle, box, along, turn) {
     const x = fromX(parseFloat(handle.style.left) - left) + dx / stepsPerCell(along.x);
     const y = fromY(parseFloat(handle.style.top) - top) + up / stepsPerCell(along.y);
     go(x, y);
+  });
+}
+
+function makeImage(view, spec, turn) {
+  const panels = Array.from({ length: view.shape[0] }, () => makePanel(view));
+  const stage = h("div", { class: "fc-panels", role: "img" }, ...panels.map((panel) => panel.element));
+  const element = h("div", { class: "fc-view" }, ...heading(view), stage, shadeKey(view));
+  const draw = (look) => {
+    const pixels = look.read(view.pixels);
+    const size = pixels.length / panels.length;
+    const values = view.values ? Array.from(look.read(view.values), (value) => format(value, view.format)) : [];
+    const ramp = rampOf(view.shades[Number(isDark(element))]);
+    const picked = view.pick?.map((name) => look.setting[name]);
+    arrangePanels(stage, view, element.clientWidth);
+    for (const [k, panel] of panels.entries()) {
+      panel.draw(pixels.subarray(k * size, (k + 1) * size), ramp, picked, [view.panels[k], values[k]]);
+    }
+    const titles = panels.map((panel) => panel.title()).filter(Boolean).join(", ");
+    const name = [view.description, titles].filter(Boolean).join(". ");
+    if (picked) nameSlider(stage, view, spec, picked, name, look);
+    else dress(stage, { "aria-label": `${name}. ${look.text}` }, []);
+  };
+  if (view.pick) letPick(stage, view, turn);
+  return { element, draw };
+}
+
+function makePanel({ shape: [, rows, columns], range: [low, high], pick }) {
+  const title = h("p", {});
+  const canvas = h("canvas", { width: columns, height: rows });
+  const ring = h("span", { class: "fc-ring", style: `width: ${100 / columns}%; height: ${100 / rows}%` });
+  const element = h("div", {}, title, h("div", { class: "fc-panel" }, canvas, ...(pick ? [ring] : [])));
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  const level = (value) => Math.round(255 * clamp((value - low) / (high - low || 1), 0, 1));
+  const draw = (pixels, ramp, picked, [words, value]) => {
+    pixels.forEach((pixel, k) => image.data.set(ramp[level(pixel)], 4 * k));
+    context.putImageData(image, 0, 0);
+    title.replaceChildren(...(words ? [words, " "] : []), ...(value ? [h("b", {}, value)] : []));
+    if (picked) ring.style.top = `${(100 * picked[0]) / rows}%`;
+    if (picked) ring.style.left = `${(100 * picked[1]) / columns}%`;
+  };
+  return { element, draw, title: () => title.textContent.trim() };
+}
+
+// A pixel is a whole number of the screen's where it can be, so that all are alike.
+function arrangePanels(stage, { shape: [count, rows, columns], columns: wanted }, width) {
+  const [gap, least, tallest] = [16, 96, 320];
+  const fit = clamp(Math.floor((width + gap) / (least + gap)), 1, count);
+  const across = wanted && wanted <= fit ? wanted : Math.ceil(count / Math.ceil(count / fit));
+  const room = Math.min((width - gap * (across - 1)) / across, (tallest * columns) / rows);
+  const dots = Math.floor((room * devicePixelRatio) / columns);
+  const size = dots ? (dots * columns) / devicePixelRatio : room;
+  stage.style.cssText = `--size: ${size}px; column-gap: ${gap}px; grid-template-columns: repeat(${across}, ${room}px)`;
+}
+
+function shadeKey({ label, range, shades: [light, dark] }) {
+  const ramp = light.map((shade, k) => `light-dark(${shade}, ${dark[k]})`).join(", ");
+  return h("p", { class: "fc-key fc-shades" }, h("span", {}, label),
+    h("span", { class: "fc-bar" },
+      h("span", { class: "fc-ramp", style: `background-image: linear-gradient(90deg, ${ramp})` },
+        ...range.map((value) => h("span", {}, tickText(value, 3))))));
+}
+
+function nameSlider(stage, { shape: [, rows, columns], pick }, spec, [row, column], name, { text: sentence }) {
+  const [down, along] = pick.map((one) => spec.axes.find((axis) => axis.name === one).label);
+  dress(stage, {
+    role: "slider", "aria-valuemin": 0, "aria-valuemax": rows * columns - 1, "aria-valuenow": row * columns + column,
+    "aria-label": `${down} and ${along}: click, or use the arrow keys. ${name}`, "aria-valuetext": sentence,
+  }, []);
+}
+
+// A mouse picks as it is dragged; a finger taps, and scrolls everywhere.
+function letPick(stage, { shape: [, rows, columns], pick }, turn) {
+  const go = (row, column) =>
+    turn({ [pick[0]]: clamp(row, 0, rows - 1), [pick[1]]: clamp(column, 0, columns - 1) });
+  const follow = ({ target, clientX, clientY }) => {
+    const { left, top, width, height } = target.getBoundingClientRect();
+    go(Math.floor((rows * (clientY - top)) / height), Math.floor((columns * (clientX - left)) / width));
+  };
+  stage.tabIndex = 0;
+  for (const canvas of stage.querySelectorAll("canvas")) {
+    canvas.addEventListener("click", follow);
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || event.pointerType !== "mouse") return;
+      canvas.setPointerCapture(event.pointerId);
+      follow(event);
+    });
+    canvas.addEventListener("pointermove", (event) =>
+      event.pointerType === "mouse" && canvas.hasPointerCapture(event.pointerId) && follow(event));
+  }
+  stage.addEventListener("keydown", (event) => {
+    const arrows = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    if (!(event.key in arrows)) return;
+    const [down, along] = arrows[event.key];
+    event.preventDefault();
+    const place = Number(stage.getAttribute("aria-valuenow"));
+    go(Math.floor(place / columns) + down, (place % columns) + along);
   });
 }

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from freezechaos.explorers.axes import Number
+from freezechaos.explorers.readout import fill
 from freezechaos.plotting import DIVERGING_MAP, PALETTE, direct_label, style
 
 Spec = Mapping[str, Any]
@@ -25,9 +27,8 @@ def draw(spec: Spec, read: Read, setting: Mapping[str, Any]) -> Figure:
             projection = "polar" if view["kind"] == "polar" else None
             ax = figure.add_subplot(1, len(spec["views"]), k, projection=projection)
             ax.set_title(view["title"])
-            {"curves": _curves, "polar": _polar, "map": _map}[view["kind"]](
-                ax, view, spec, read, dict(setting)
-            )
+            paint = {"curves": _curves, "polar": _polar, "map": _map, "image": _image}
+            paint[view["kind"]](ax, view, spec, read, dict(setting))
         figure.suptitle(spec["title"], x=0.02, ha="left", fontsize=12)
         return figure
 
@@ -125,6 +126,48 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
     _name_axis(ax, "x", x)
     _name_axis(ax, "y", y)
     ax.figure.colorbar(drawn, ax=ax, label=view["label"])
+
+
+def _image(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
+    count, rows, columns = view["shape"]
+    across = view["columns"] or int(np.ceil(np.sqrt(1.7 * count)))
+    titles = _panel_titles(view, read, setting)
+    shades = LinearSegmentedColormap.from_list("shades", view["shades"][0])
+    low, high = view["range"]
+    right, down = 1.15 * columns, 1.1 * rows + (0.25 * rows if any(titles) else 0)
+    for k, pixels in enumerate(read(view["pixels"], setting).reshape(view["shape"])):
+        x, y = k % across * right, k // across * down
+        drawn = ax.imshow(pixels, cmap=shades, vmin=low, vmax=high, interpolation="nearest",
+                          extent=(x, x + columns, y + rows, y))  # fmt: skip
+        _frame(ax, (x, y), columns, rows, ec="#9AA3AE", lw=0.8)
+        ax.annotate(titles[k], (x, y), (0, 4), textcoords="offset points", size=10)
+        if view["pick"]:
+            row, column = (setting[name] for name in view["pick"])
+            pad = 0.015 * max(rows, columns)  # the outline leaves the pixel free
+            corner = (x + column - pad, y + row - pad)
+            for hue, width in ((_hue("ink"), 3.5), ("white", 1.5)):
+                _frame(ax, corner, 1 + 2 * pad, 1 + 2 * pad, ec=hue, lw=width)
+    lines = -(-count // across)
+    ax.set(xlim=(0, min(across, count) * right - right + columns),
+           ylim=((lines - 1) * down + rows, rows - down))  # fmt: skip
+    ax.set_axis_off()
+    ax.figure.colorbar(drawn, ax=ax, label=view["label"], location="bottom", shrink=0.5)
+
+
+def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float, **line: Any) -> None:
+    ax.add_patch(Rectangle(corner, width, height, fill=False, clip_on=False, **line))
+
+
+def _panel_titles(view: Spec, read: Read, setting: dict[str, Any]) -> list[str]:
+    titles = view["panels"] or [""] * view["shape"][0]
+    if view["values"] is None:
+        return titles
+    values = np.atleast_1d(read(view["values"], setting))
+    template = f"{{title}} {{value:{view['format']}}}"
+    return [
+        fill(template, {"title": title, "value": float(value)}).strip()
+        for title, value in zip(titles, values, strict=True)
+    ]
 
 
 def _norm(view: Spec) -> TwoSlopeNorm:

@@ -1,4 +1,4 @@
-"""What is drawn: `Curves`, a `Map` with a point to drag, `Polar` round the circle."""
+"""What is drawn: `Curves`, a `Map` with a point to drag, `Polar` round the circle, an `Image`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from freezechaos.explorers.axes import Axis, Choice, Number, Numbers
 from freezechaos.explorers.grid import Quantized
-from freezechaos.plotting import PALETTE
+from freezechaos.plotting import PALETTE, SHADES
 
 Outputs = Mapping[str, Quantized]
 Axes = Mapping[str, Axis | Choice]
@@ -261,7 +261,75 @@ class Map:
         }  # fmt: skip
 
 
-View = Curves | Map | Polar
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """One picture or several, pixel by pixel, where a pixel can be picked.
+
+    Arguments:
+        pixels: name of an output, `[rows, columns]` or `[panels, rows, columns]` a setting.
+        label: what the shade shows.
+        panels: a title for each panel; none for no titles.
+        values: name of an output, `[panels]` a setting or, of a single panel, one number; each
+            is shown after the title of its panel.
+        format: how a value is shown, as in the sentence.
+        shades: `"grey"`, from black to white on any page, for photographs; or `"violet"`, from
+            the page's own colour to violet, for kernels.
+        value_range: what the shades span, by default all that any setting reaches.
+        pick: names of two axes that go by steps, and count the rows and the columns from 0. The
+            pixel there is outlined in every panel; clicks, taps and arrow keys set the two.
+        columns: how many panels stand in a line where there is room; 0 for as many as fit.
+        title: as in `Curves`.
+
+    Raises:
+        ValueError: a shape, the shades or an axis of `pick` does not fit.
+    """
+
+    pixels: str
+    label: str
+    panels: Sequence[str] = ()
+    values: str | None = None
+    format: str = ".3g"
+    shades: str = "grey"
+    value_range: tuple[Number, Number] | None = None
+    pick: tuple[str, str] | None = None
+    columns: int = 0
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        _check_words("shades", [self.shades], tuple(SHADES))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.pixels,) if self.values is None else (self.pixels, self.values)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.label} as the shade of each pixel"
+
+    def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
+        panels, rows, columns = _shape_of_panels(
+            self, outputs[self.pixels].codes.shape[len(axes) :]
+        )
+        if self.values is not None:
+            shape = outputs[self.values].codes.shape[len(axes) :]
+            _check_length("values", shape or (1,), (panels,))
+        for name, count in zip(self.pick or (), (rows, columns), strict=False):
+            _check_counts(name, axes, count)
+        return {
+            "kind": "image", "title": self.title, "description": self.description,
+            "pixels": self.pixels, "shape": [panels, rows, columns], "label": self.label,
+            "panels": list(self.panels), "values": self.values, "format": self.format,
+            "shades": [shades.split() for shades in SHADES[self.shades]],
+            "range": _floats(self.value_range or outputs[self.pixels].range),
+            "pick": self.pick, "columns": self.columns,
+        }  # fmt: skip
+
+
+View = Curves | Map | Polar | Image
 
 
 def _count_curves(view: Curves | Polar, shape: tuple[int, ...]) -> int:
@@ -272,6 +340,32 @@ def _count_curves(view: Curves | Polar, shape: tuple[int, ...]) -> int:
             f"[points] or [series, points]; got {list(shape)}."
         )
     return count
+
+
+def _shape_of_panels(view: Image, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"`pixels` must have shape [rows, columns] or [panels, rows, columns]; "
+            f"got {list(shape)}. Reshape `{view.pixels}` in `compute`."
+        )
+    panels, rows, columns = (1, *shape)[-3:]
+    if view.panels and len(view.panels) != panels:
+        raise ValueError(
+            f"`panels` must be a title for each of {panels}; got {list(view.panels)}. "
+            f"Give one a panel, or none."
+        )
+    return panels, rows, columns
+
+
+def _check_counts(name: str, axes: Axes, count: int) -> None:
+    _check_words("pick", [name], tuple(axes))
+    axis = axes[name]
+    if not axis.step or list(axis.values) != list(range(count)):
+        raise ValueError(
+            f"`pick` must name axes that go by steps and count rows and columns from 0; got "
+            f"`{name}`, {'by steps' if axis.step else 'smoothly'} over {list(axis.values)}. "
+            f"Try Axis({name!r}, …, range({count}), step=True)."
+        )
 
 
 def _check_length(name: str, got: tuple[int, ...], needed: tuple[int, ...]) -> None:
