@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 from mpmath import besseli, gamma, mp, mpf, rgamma
 
-from freezechaos import data, kernels, spectra
+from freezechaos import data, deconvolution, graphs, kernels, spectra
 from freezechaos.activations import normalized, standardized
 from freezechaos.networks import circle
 
@@ -551,3 +551,47 @@ class TestCheckerboardEnergy:
             spectra.checkerboard_energy(np.full((8, 8), np.nan), 2)
         with pytest.raises(TypeError, match="`images` must be float32 or float64; got complex64"):
             spectra.checkerboard_energy(1j * noise(8, 8), 2)
+
+
+UP = graphs.transposed_convolution(4, stride=2, padding=1)
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.6])
+@pytest.mark.parametrize("size", [2, 3, (2, 3)])
+def test_eigenimages_are_those_of_the_dense_kernel(
+    size: int | tuple[int, int], beta: float
+) -> None:
+    stack = deconvolution.DeconvStack(size, [UP] * (3 if isinstance(size, tuple) else 8))
+    gram = jnp.eye(int(np.prod(size)))
+    kernel = deconvolution.compressed(stack, standardized("relu"), beta, gram).ntk
+    ours, dense = spectra.eigenimages(kernel, 6), np.asarray(kernel.dense(), np.float64)
+    assert stack.positions > 300
+    values = np.linalg.eigvalsh(dense)[::-1]
+    assert ours.values == pytest.approx(values[:6], rel=1e-4)
+    assert ours.trace == pytest.approx(np.trace(dense), rel=1e-6)
+    assert np.sum(ours.shares) == pytest.approx(np.sum(values[:6]) / np.sum(values), rel=1e-4)
+    vectors = ours.images.reshape(6, -1)
+    assert vectors @ vectors.T == pytest.approx(np.eye(6), abs=1e-6)
+    assert dense @ vectors.T == pytest.approx(vectors.T * ours.values, abs=1e-4 * values[0])
+
+
+def test_of_repeated_eigenvalues_the_images_vary_least_down_the_rows_first() -> None:
+    stack = deconvolution.DeconvStack((4, 4), [UP] * 3)
+    kernel = deconvolution.compressed(stack, standardized("relu"), 0.5, jnp.eye(16)).ntk
+    images = spectra.eigenimages(kernel, 4).images
+    down = [np.abs(np.fft.fft2(image))[:, 0].max() for image in images[1:]]
+    along = [np.abs(np.fft.fft2(image))[0].max() for image in images[1:]]
+    assert along[0] > 10 * down[0]
+    assert max(down[1], down[2]) > 10 * min(along[1], along[2])
+
+
+def test_bad_kernels_for_eigenimages() -> None:
+    stack = deconvolution.DeconvStack(2, [UP])
+    one = deconvolution.compressed(stack, standardized("relu"), 0.5, jnp.eye(2)).ntk
+    two = deconvolution.compressed(stack, standardized("relu"), 0.5, jnp.ones((2, 2, 2, 2))).ntk
+    with pytest.raises(TypeError, match="`kernel` must be a Compressed kernel of one input"):
+        spectra.eigenimages(two, 2)
+    with pytest.raises(TypeError, match="`kernel` must be a Compressed kernel of one input"):
+        spectra.eigenimages(jnp.eye(4), 2)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`count` must be at most 4"):
+        spectra.eigenimages(one, 5)

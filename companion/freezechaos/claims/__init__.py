@@ -6,6 +6,7 @@ them.
 
 from collections.abc import Callable
 
+from . import deconvolution as deconvolution
 from . import fully_connected as fully_connected
 from . import normalization as normalization
 from . import record
