@@ -1,6 +1,6 @@
 """Kernels between positions, against a plain recursion over all pairs in float64."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import pi, prod
 from typing import Any
 
@@ -26,6 +26,12 @@ RELU, CHAOTIC = activations.standardized("relu"), activations.normalized("relu")
 ERF = activations.standardized("erf")
 UP = transposed_convolution(4, stride=2, padding=1)
 Dual = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_silent_broadcast() -> Iterator[None]:
+    with jax.numpy_rank_promotion("raise"):
+        yield
 
 
 def relu_dual(mean: float = 0.0, scale: float = np.sqrt(0.5)) -> Dual:

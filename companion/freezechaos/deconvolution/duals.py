@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from .. import expectations
 from ..activations import Activation
 
-_NODES, _TERMS = 261, 128
+_NODES, _TERMS, _BLOCK = 261, 128, 4096
 
 
 class Through(NamedTuple):
@@ -42,15 +42,25 @@ def at_one(activation: Activation, distance: Float[Array, "*shape"]) -> Through:
 
 def at_variances(
     activation: Activation,
-    left: Float[Array, "*shape"],
-    right: Float[Array, "*shape"],
-    distance: Float[Array, "*shape"],
+    left: Float[Array, " entries"],
+    right: Float[Array, " entries"],
+    distance: Float[Array, " entries"],
 ) -> Through:
-    """For Gaussians of the variances `left` and `right`, all of which are 0 or more."""
+    """For Gaussians of the variances `left` and `right`, all of which are 0 or more.
+
+    Beyond a block of entries their number must be a multiple of it.
+    """
     s, t = _safe_sqrt(left), _safe_sqrt(right)
     both = jnp.where(s * t > 0, 2 * s * t, 1)
     gap = jnp.clip((distance - (s - t) ** 2) / both, 0, 2)
-    return (_homogeneous if activation.homogeneous else _smooth)(activation, s, t, gap)
+    if activation.homogeneous:
+        return _homogeneous(activation, s, t, gap)
+    if len(gap) <= _BLOCK:
+        return _smooth(activation, s, t, gap)
+    blocks = jax.lax.map(
+        lambda block: _smooth(activation, *block), tuple(x.reshape(-1, _BLOCK) for x in (s, t, gap))
+    )
+    return Through(*(part.ravel() for part in blocks))
 
 
 def _homogeneous(activation: Activation, s: Array, t: Array, gap: Array) -> Through:
@@ -94,11 +104,11 @@ def _smooth(activation: Activation, s: Array, t: Array, gap: Array) -> Through:
     return Through(covariance, distance, slope / product / activation.derivative_second_moment)
 
 
-def _coefficients(activation: Activation, s: Array) -> Float[Array, "terms *shape"]:
+def _coefficients(activation: Activation, s: Array) -> Float[Array, "terms entries"]:
     nodes, basis = _basis()
-    values = activation(s[..., None] * jnp.asarray(nodes, s.dtype))
+    values = activation(s[:, None] * jnp.asarray(nodes, s.dtype)[None])
     product = jnp.matmul(values, jnp.asarray(basis, s.dtype), precision=jax.lax.Precision.HIGHEST)
-    return jnp.moveaxis(product, -1, 0)
+    return product.T
 
 
 @cache

@@ -161,16 +161,16 @@ def _layer(
     nearer = over_taps(distance)
     if unit:
         shared = jnp.outer(jnp.asarray(rows.common, dtype), jnp.asarray(columns.common, dtype))
-        distance = scale * 2 * (1 - shared) + nearer
+        distance = scale * 2 * (1 - shared)[None] + nearer
         sigma, left, right = 1 - distance / 2, jnp.zeros(0, dtype), jnp.zeros(0, dtype)
     else:
         sigma = beta**2 + over_taps(covariance)
         places = ((inputs.one, rows.left, columns.left), (inputs.other, rows.right, columns.right))
-        left, right = (sigma[:count][n][:, a[:, None], b] for n, a, b in places)
-        alike = jnp.logical_and(rows.alike[:, None], columns.alike)
-        distance = jnp.where(alike, nearer, jnp.maximum(left + right - 2 * sigma, 0))
+        left, right = (sigma[:count][n][:, a[:, None], b[None]] for n, a, b in places)
+        alike = jnp.logical_and(rows.alike[:, None], columns.alike[None])
+        distance = jnp.where(alike[None], nearer, jnp.maximum(left + right - 2 * sigma, 0))
     weight = state.weight if first else state.weight / (state.weight + moment * scale)
     of_weights, of_biases = (rates[:, k, None, None, None] for k in range(2))
-    direct = of_weights * (sigma - beta**2) + of_biases * beta**2
-    theta = weight * direct + (1 - weight) / scale * over_taps(slope * state.theta)
+    direct = of_weights * (sigma - beta**2)[None] + of_biases * beta**2
+    theta = weight * direct + (1 - weight) / scale * over_taps(slope[None] * state.theta)
     return State(Pairs(*map(_flat, (sigma, distance, left, right))), theta, weight)
