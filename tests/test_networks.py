@@ -6,8 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from freezechaos.activations import normalized
-from freezechaos.networks import NORM_EPSILON, FullyConnected, circle, on_sphere
+from freezechaos import graphs
+from freezechaos.activations import normalized, standardized
+from freezechaos.deconvolution import DeconvStack
+from freezechaos.networks import NORM_EPSILON, Deconvolutional, FullyConnected, circle, on_sphere
+from freezechaos.networks import transposed as formulations
 
 RELU = normalized("relu")
 
@@ -185,3 +188,175 @@ class TestNorms:
     def test_refusals(self, widths, options, match):
         with pytest.raises(ValueError, match=match):
             FullyConnected(widths, RELU, 0.1, **options, key=jax.random.key(0))
+
+
+DCGAN = graphs.transposed_convolution(4, stride=2, padding=1)
+STACKS = [
+    ((2, 3), (DCGAN, graphs.convolution(3, padding=1))),
+    (1, (graphs.transposed_convolution(5), graphs.transposed_convolution(5, 2, 2, 1))),
+    (3, (graphs.resize_convolution(2, 3, 1), graphs.sub_pixel_convolution(2, 3, 1))),
+    ((3, 2), (graphs.resize_convolution(2, 3, 1, "bilinear"),)),
+]
+
+
+def deconvolutional(
+    size: int | tuple[int, int], layers: tuple, parametrization: str = "graph", outputs: int = 2
+) -> Deconvolutional:
+    stack = DeconvStack(size, layers, parametrization)
+    channels = [5, *[4] * (len(layers) - 1), outputs]
+    return Deconvolutional(stack, channels, RELU, 0.3, key=jax.random.key(1))
+
+
+def grids(network: Deconvolutional, n: int) -> jax.Array:
+    shape = (n, *network.stack.start, network.channels[0])
+    return jax.random.normal(jax.random.key(2), shape)
+
+
+def by_hand(network: Deconvolutional, layer: int, entering: np.ndarray) -> np.ndarray:
+    """The affine map as a loop over positions and taps."""
+    axes, weight = network.axes(layer), np.asarray(network.weights[layer], np.float64)
+    for i, axis in enumerate(axes):
+        matrix = axis.resizing(entering.shape[i])
+        entering = np.moveaxis(np.tensordot(matrix, entering, (1, i)), 0, i)
+    sizes = network.stack.sizes[layer : layer + 2]
+    parents = [axis.parents(n) for axis, n in zip(axes, sizes[0], strict=True)]
+    pre = np.zeros((*sizes[1], weight.shape[-1]))
+    for position in np.ndindex(*sizes[1]):
+        count = 0
+        for tap in np.ndindex(*weight.shape[:-2]):
+            q = tuple(parents[i][position[i], tap[i]] for i in range(len(axes)))
+            if min(q) >= 0:
+                pre[position] += entering[q] @ weight[tap]
+                count += 1
+        if network.stack.parametrization == "usual":
+            count = np.prod(weight.shape[:-2])
+        pre[position] *= np.sqrt((1 - 0.09) / (count * weight.shape[-2]))
+    return pre + 0.3 * np.asarray(network.biases[layer], np.float64)
+
+
+class TestDeconvolutional:
+    @pytest.mark.parametrize("parametrization", ["graph", "usual"])
+    @pytest.mark.parametrize(("size", "layers"), STACKS)
+    def test_is_the_formula(self, size, layers, parametrization):
+        network = deconvolutional(size, layers, parametrization)
+        x = grids(network, 2)
+        hidden = np.asarray(x[1], np.float64)
+        for layer in range(len(layers)):
+            entering = np.asarray(RELU(jnp.asarray(hidden, jnp.float32))) if layer else hidden
+            hidden = by_hand(network, layer, entering)
+        np.testing.assert_allclose(network(x)[1], hidden, rtol=1e-4, atol=1e-5)
+
+    def test_batch_is_a_vmap(self):
+        network = deconvolutional(*STACKS[0])
+        x = grids(network, 6)
+        together = network(x)
+        np.testing.assert_allclose(jax.vmap(network)(x), together, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(network(x[3]), together[3], rtol=1e-4, atol=1e-5)
+        pairs = network(x.reshape(2, 3, *x.shape[1:]))
+        np.testing.assert_allclose(pairs.reshape(together.shape), together, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("size", [1, (2, 2)])
+    def test_graph_based_variance_is_one_at_every_position(self, size):
+        """Also in the corners; a mean over networks and channels, with its standard error."""
+        stack, sigma = DeconvStack(size, [DCGAN] * 3), standardized("relu")
+        x = jnp.ones((*stack.start, 8))
+
+        def squares(key: jax.Array) -> jax.Array:
+            network = Deconvolutional(stack, [8, 16, 16, 16], sigma, 0.5, key=key)
+            return jnp.mean(network(x) ** 2, axis=-1)
+
+        samples = jax.jit(jax.vmap(squares))(jax.random.split(jax.random.key(3), 256))
+        error = jnp.std(samples, axis=0) / 16
+        assert jnp.all(error < 0.1)
+        assert jnp.all(jnp.abs(samples.mean(axis=0) - 1) < 5 * error)
+
+    def test_nudges_are_added_to_the_pre_activations(self):
+        network = deconvolutional(*STACKS[1])
+        x, sizes = grids(network, 1), network.stack.sizes[1:]
+        nudges = [jnp.ones((1, *n, c)) for n, c in zip(sizes, network.channels[1:], strict=True)]
+        entering, out = network.forward(x, nudges)
+        np.testing.assert_allclose(entering[1], RELU(network.affine(0, x) + 1), rtol=1e-5)
+        np.testing.assert_allclose(out, network.affine(1, entering[1]) + 1, rtol=1e-5)
+
+    def test_gradient_is_a_finite_difference(self):
+        with jax.enable_x64(True):
+            stack = DeconvStack((2, 2), [DCGAN, graphs.resize_convolution(2, 3, 1, "bilinear")])
+            network = Deconvolutional(
+                stack, [3, 4, 1], normalized("tanh"), 0.3, key=jax.random.key(1)
+            )
+            x = grids(network, 2)
+            way = jax.tree.map(
+                lambda leaf: jax.random.normal(jax.random.key(5), leaf.shape), network
+            )
+
+            @jax.jit
+            def value(step: float) -> jax.Array:
+                moved = jax.tree.map(lambda leaf, along: leaf + step * along, network, way)
+                return jnp.sum(moved(x) ** 2)
+
+            reverse = jax.grad(lambda network: jnp.sum(network(x) ** 2))(network)
+            products = jax.tree.map(lambda a, b: jnp.sum(a * b), reverse, way)
+            difference = float(value(1e-6) - value(-1e-6)) / 2e-6
+            assert float(sum(jax.tree.leaves(products))) == pytest.approx(difference, rel=1e-6)
+            assert float(jax.jvp(value, (0.0,), (1.0,))[1]) == pytest.approx(difference, rel=1e-6)
+
+    def test_an_ensemble_is_called_under_vmap(self):
+        keys = jax.random.split(jax.random.key(0), 3)
+        stack = DeconvStack(1, [DCGAN])
+        ensemble = jax.vmap(lambda key: Deconvolutional(stack, [2, 3], RELU, 0.3, key=key))(keys)
+        x = jnp.ones((5, 1, 2))
+        assert eqx.filter_vmap(lambda network: network(x))(ensemble).shape == (3, 5, 2, 3)
+        with pytest.raises(ValueError, match=r"is an ensemble: .* Call it with"):
+            ensemble(x)
+
+    def test_repr_counts_parameters(self):
+        network = deconvolutional(*STACKS[0])
+        size = sum(leaf.size for leaf in jax.tree.leaves(network))
+        assert "2x3x5 > 4x6x4 > 4x6x2, graph" in repr(network)
+        assert f"beta=0.3, parameters={size})" in repr(network)
+
+    @pytest.mark.parametrize("shape", [(), (5,), (3, 5), (2, 3, 4), (3, 2, 5)])
+    def test_inputs_that_do_not_fit(self, shape):
+        network = deconvolutional(*STACKS[0])
+        with pytest.raises(ValueError, match=r"`x` must end in the shape \[2, 3, 5\], .*reshape"):
+            network(jnp.ones(shape))
+
+    @pytest.mark.parametrize(
+        ("change", "error", "match"),
+        [
+            ({"stack": (4, 4)}, TypeError, "`stack` must be a DeconvStack"),
+            ({"channels": [3, 1, 1]}, ValueError, "`channels` must be 2, "),
+            ({"channels": [3, 0]}, ValueError, "`channels` must name"),
+            ({"channels": 3}, TypeError, "`channels` must be a list"),
+            ({"activation": jnp.tanh}, TypeError, "`activation`"),
+            ({"beta": 1.0}, ValueError, "`beta`"),
+        ],
+    )
+    def test_refusals(self, change, error, match):
+        given = {"stack": DeconvStack(1, [DCGAN]), "channels": [3, 1], "activation": RELU}
+        with pytest.raises(error, match=match):
+            Deconvolutional(**(given | {"beta": 0.1} | change), key=jax.random.key(0))
+
+
+class TestTransposedConvolution:
+    @pytest.mark.parametrize("numbers", [(4, 2, 1, 0), (5, 3, 4, 2), (3, 1, 1, 0), (3, 3, 0, 1)])
+    def test_all_formulations_agree(self, numbers):
+        axes = (
+            graphs.AxisLayer(*numbers, 1, "nearest"),
+            graphs.AxisLayer(3, 2, 1, 1, 1, "nearest"),
+        )
+        x = jax.random.normal(jax.random.key(0), (2, 4, 3, 5))
+        weight = jax.random.normal(jax.random.key(1), (numbers[0], 3, 5, 2))
+        product = formulations._by_product(x, weight, axes)
+        assert product.shape == (2, axes[0].length(4), axes[1].length(3), 2)
+        for other in (formulations._by_convolution, formulations._dilated):
+            np.testing.assert_allclose(other(x, weight, axes), product, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize(("width", "spacing", "start"), [(5, 2, 3), (2, 3, 0), (4, 4, 1)])
+    def test_overlaps_are_added(self, width, spacing, start):
+        pieces = np.random.default_rng(0).normal(size=(2, 4, width, 3)).astype(np.float32)
+        laid = np.zeros((2, 40, 3))
+        for i in range(4):
+            laid[:, spacing * i : spacing * i + width] += pieces[:, i]
+        found = formulations.overlap_add(jnp.asarray(pieces), 1, spacing, start, 12)
+        np.testing.assert_allclose(found, laid[:, start : start + 12], atol=1e-5)

@@ -3,6 +3,7 @@
 Values that JAX is tracing are not looked at: inside jit, vmap and grad the checks are free.
 """
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -101,6 +102,22 @@ def whole(name: str, value: Any, least: int, hint: str) -> int:
     if value < least:
         raise ValueError(f"`{name}` must be {least} or more; got {value}. {hint}")
     return int(value)
+
+
+def widths(name: str, value: Any) -> tuple[int, ...]:
+    """Two or more positive integers: of the inputs, of every layer, of the outputs."""
+    listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    if not listed or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in value):
+        raise TypeError(
+            f"`{name}` must be a list of integers; got {value!r}. Try [2, 256, 1], and list(...) "
+            "around a generator."
+        )
+    if len(value) < 2 or min(value) < 1:
+        raise ValueError(
+            f"`{name}` must name at least inputs and outputs, each 1 or more; got {value}. "
+            "Try [2, 256, 1]."
+        )
+    return tuple(map(int, value))
 
 
 def number(name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from ..activations import Activation
 from .compressed import Compressed
 from .pairs import Ancestry, Variances
 from .recursion import State, run
-from .stack import DeconvStack
+from .stack import DeconvStack, checked_stack
 
 
 class Kernels(NamedTuple):
@@ -171,16 +171,6 @@ def _variances(stack: DeconvStack, activation: Activation, gram: Array) -> Varia
             "on the sphere and no bilinear resize, or activations.leaky_relu."
         )
     return "border" if same else "apart"
-
-
-def checked_stack(stack: Any) -> DeconvStack:
-    """A `DeconvStack`."""
-    if not isinstance(stack, DeconvStack):
-        raise TypeError(
-            f"`stack` must be a DeconvStack; got {stack!r}. Make one with DeconvStack((4, 4), "
-            "[graphs.transposed_convolution(4, stride=2, padding=1)] * 3)."
-        )
-    return stack
 
 
 def checked_rates(stack: Any, learning_rates: Any) -> Array:

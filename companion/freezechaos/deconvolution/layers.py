@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 from .. import checks
 from ..activations import Activation
 from .compressed import Compressed
-from .kernels import checked_stack, packed, run_checked
-from .stack import DeconvStack
+from .kernels import packed, run_checked
+from .stack import DeconvStack, checked_stack
 
 
 class Contributions(NamedTuple):

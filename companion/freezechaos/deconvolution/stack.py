@@ -94,6 +94,17 @@ class DeconvStack:
         return np.array([prod(layer.magnification(axis) for axis in axes) for layer in self.layers])
 
 
+def checked_stack(stack: Any) -> DeconvStack:
+    """A `DeconvStack`."""
+    if not isinstance(stack, DeconvStack):
+        raise TypeError(
+            f"`stack` must be a DeconvStack; got {stack!r}. Make one with "
+            "deconvolution.DeconvStack((4, 4), "
+            "[graphs.transposed_convolution(4, stride=2, padding=1)] * 3)."
+        )
+    return stack
+
+
 def _checked_layers(layers: Any) -> tuple[Layer, ...]:
     listed = isinstance(layers, Sequence) and len(layers) > 0
     if not listed or not all(isinstance(layer, Layer) for layer in layers):

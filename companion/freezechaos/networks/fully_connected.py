@@ -1,4 +1,4 @@
-"""Finite networks in the beta-parametrization, as Equinox modules."""
+"""Fully connected networks, with layer and batch norm."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,15 +8,11 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from . import checks
-from .activations import Activation
-
-NORM_EPSILON = 1e-6
-"""Added to the variance in layer and batch norm, so that a dead layer stays finite."""
+from .. import checks
+from ..activations import Activation
+from .norms import standardize
 
 
 class FullyConnected(eqx.Module):
@@ -67,7 +63,7 @@ class FullyConnected(eqx.Module):
         batch_norm: bool = False,
         key: PRNGKeyArray,
     ):
-        self.widths = _checked_widths(widths)
+        self.widths = checks.widths("widths", widths)
         _check_norms(self.widths, layer_norm, batch_norm)
         self.activation = checks.activation(activation)
         self.beta = checks.one_beta(beta)
@@ -148,23 +144,6 @@ class FullyConnected(eqx.Module):
         return f"FullyConnected({', '.join(parts)}, parameters={size})"
 
 
-def _checked_widths(widths: Any) -> tuple[int, ...]:
-    listed = isinstance(widths, Sequence | np.ndarray) and not isinstance(widths, str)
-    if not listed or any(
-        isinstance(n, bool) or not isinstance(n, int | np.integer) for n in widths
-    ):
-        raise TypeError(
-            f"`widths` must be a list of integers; got {widths!r}. Try [2, 256, 1], and list(...) "
-            "around a generator."
-        )
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            f"`widths` must name at least inputs and outputs, each 1 or more; got {widths}. "
-            "Try [2, 256, 1]."
-        )
-    return tuple(map(int, widths))
-
-
 def _check_norms(widths: tuple[int, ...], layer_norm: str | None, batch_norm: bool) -> None:
     if layer_norm not in (None, "before", "after"):
         raise ValueError(
@@ -177,37 +156,3 @@ def _check_norms(widths: tuple[int, ...], layer_norm: str | None, batch_norm: bo
                 f"`{name}` needs a nonlinearity; got `widths` {list(widths)} without a hidden "
                 "layer. Try [2, 256, 1]."
             )
-
-
-def standardize(value: Float[Array, "*shape"], axis: int) -> Float[Array, "*shape"]:
-    """Mean 0 and variance 1 along an axis, but for `NORM_EPSILON` added to the variance.
-
-    Layer norm along the neurons, batch norm along the inputs; constant values come out as 0.
-    """
-    centred = value - jnp.mean(value, axis, keepdims=True)
-    centred -= jnp.mean(centred, axis, keepdims=True)  # what rounding left of the mean
-    variance = jnp.mean(centred**2, axis, keepdims=True)
-    return centred * jax.lax.rsqrt(variance + NORM_EPSILON)
-
-
-def on_sphere(x: Float[ArrayLike, "n d"]) -> Float[Array, "n d"]:
-    """The rows of x scaled to |x|^2 = d, where the theory wants them.
-
-    Raises:
-        ValueError: a zero or non-finite row.
-    """
-    rows = checks.rows("x", x)
-    rows = rows / _size(rows)  # the square of 1e30 or 1e-30 is no float32
-    return rows * sqrt(rows.shape[1]) / jnp.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def _size(x: Float[Array, "n d"]) -> Float[Array, "n 1"]:
-    """About the largest entry of each row: a power of two, whose inverse is a normal number."""
-    power = jnp.floor(jnp.log2(jnp.max(jnp.abs(x), axis=1, keepdims=True)))
-    most = jnp.finfo(x.dtype).maxexp - 3
-    return jnp.ldexp(jnp.ones_like(power), jnp.clip(power, -most, most).astype(jnp.int32))
-
-
-def circle(angles: Float[ArrayLike, " n"]) -> Float[Array, "n 2"]:
-    """Inputs on the circle |x|^2 = 2 at the given angles, in radians."""
-    return sqrt(2) * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)

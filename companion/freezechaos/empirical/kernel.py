@@ -1,0 +1,103 @@
+"""The tangent kernel of a finite network."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
+
+from ..networks import Deconvolutional, FullyConnected
+from . import deconvolutional, fully_connected
+from .blocks import joined, split
+from .inputs import checked_inputs
+
+
+def ntk(
+    network: FullyConnected | Deconvolutional,
+    x1: Float[Array, "n *input"],
+    x2: Float[Array, "m *input"] | None = None,
+    *,
+    memory: int = 2**30,
+    devices: Sequence[jax.Device] | None = None,
+) -> Array:
+    """Tangent kernel sum_p (df(x)/dp) (df(y)/dp): [n, m], or [n, m, c, c] with c > 1 outputs.
+
+    Of a `Deconvolutional` it is the kernel between the pixels of the outputs, rows before
+    columns: [n, m, positions, positions], or [n, m, positions, positions, c, c].
+
+    No Jacobian is formed: layer by layer the kernel is a sum of products of two Gram matrices,
+    ((1 - beta^2) <h, h'> / n + beta^2) <delta, delta'>, with h what enters an affine map and
+    delta the derivative of an output in what leaves it. With batch norm an output depends on the
+    whole batch, and the sum runs over all pairs of its inputs; x1 and x2 are a batch each. In a
+    deconvolutional network the sum runs over all pairs of positions, with patches in place of h;
+    few positions have a part in a pixel, and only they are visited.
+
+    All matrix products are at full precision, also where a GPU would round their factors.
+
+    Arguments:
+        network: a `FullyConnected` or a `Deconvolutional`.
+        x1, x2: inputs, one a row, or grids [n, *size, channels]; x2 is x1 where left out. They
+            are taken as they are, on the sphere or off it, in the wider of their own precision
+            and the network's.
+        memory: bytes to work in, on each device; rows and columns are taken in blocks of as many
+            inputs as fit. Beside it live the inputs, the network and the blocks that are done,
+            which at the end are put together: room for the kernel three times.
+        devices: over which each block of rows is split; by default the one of x1. For a
+            `FullyConnected` only.
+
+    Raises:
+        ValueError, TypeError: no network of ours, inputs of the wrong shape or not finite, too
+            little memory, devices that are none.
+
+    Source: [JGGH], chain rule.
+    """
+    x1 = checked_inputs("x1", network, x1)
+    mirrored = x2 is None and devices is None  # a device holds fewer columns than a block has rows
+    x2 = x1 if x2 is None else checked_inputs("x2", network, x2)
+    count = 1 if devices is None else _checked_devices(network, devices)
+    kind = deconvolutional if isinstance(network, Deconvolutional) else fully_connected
+    length = kind.rows_that_fit(network, max(len(x1), len(x2)), x1.dtype.itemsize, memory)
+    rows1, rows2 = split(len(x1), length * count), split(len(x2), length)
+    blocks: dict[tuple[int, int], Array] = {}
+    for i, rows in enumerate(rows1):
+        for j, columns in enumerate(rows2):
+            if mirrored and j < i:
+                blocks[i, j] = kind.mirrored(blocks[j, i])
+            elif mirrored and i == j:
+                blocks[i, j] = kind.block(network, x1, rows)
+            else:
+                placed = shared(rows, devices)
+                blocks[i, j] = kind.block(network, x1, placed, x2, columns)[: len(rows)]
+    kernel = joined(blocks, len(rows1), len(rows2))
+    return kernel[..., 0, 0] if kernel.shape[-1] == 1 else kernel
+
+
+def _checked_devices(network: Any, devices: Any) -> int:
+    """How many there are."""
+    if isinstance(network, Deconvolutional):
+        raise TypeError(
+            "`devices` can be given for a FullyConnected only; got a Deconvolutional. Leave them "
+            "out, and split x1 between devices yourself."
+        )
+    some = isinstance(devices, Sequence) and len(devices) > 0
+    if not some or not all(isinstance(device, jax.Device) for device in devices):
+        raise TypeError(
+            f"`devices` must be a list of one or more JAX devices; got {devices!r}. "
+            "Try jax.devices(), or leave it out."
+        )
+    if len(set(devices)) < len(devices):
+        raise ValueError(
+            f"`devices` must differ from one another; got {devices!r}. Try jax.devices()."
+        )
+    return len(devices)
+
+
+def shared(rows: np.ndarray, devices: Sequence[jax.Device] | None) -> Any:
+    """The rows, repeated up to a whole number a device, with each device's part on it."""
+    if not devices:
+        return rows
+    padded = np.resize(rows, -(-len(rows) // len(devices)) * len(devices))
+    mesh = Mesh(np.array(devices), ("rows",))
+    return jax.device_put(padded, NamedSharding(mesh, PartitionSpec("rows")))

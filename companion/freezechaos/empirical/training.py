@@ -1,0 +1,119 @@
+"""Gradient descent on a finite network, with its outputs on the way."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from .. import checks
+from ..networks import Deconvolutional, FullyConnected, scale_by_layer
+from .inputs import checked_inputs, output_shape
+
+_ROWS = (
+    "a row an input and a column an output",
+    "Turn class numbers into targets with dynamics.one_hot(labels, classes).",
+)
+_GRIDS = "a target for every pixel and channel", "Give images of the size of the outputs."
+
+
+class Training(NamedTuple):
+    """What training left: the network, and the outputs after every recorded step.
+
+    Entry 0 of `outputs` [records, n, *outputs] and `test_outputs` is from before the first step.
+    """
+
+    network: FullyConnected | Deconvolutional
+    outputs: Array
+    test_outputs: Array | None
+
+
+def train(
+    network: FullyConnected | Deconvolutional,
+    x: Float[Array, "n *input"],
+    labels: Float[Array, "n *outputs"],
+    *,
+    learning_rate: float,
+    steps: int,
+    momentum: float = 0.0,
+    record: int = 1,
+    rates: Float[Array, "layers 2"] | None = None,
+    test: Float[Array, "m *input"] | None = None,
+) -> Training:
+    """Gradient descent on sum |f(x) - y|^2 / (2 n), with the whole set in every step.
+
+    One step moves the outputs by -learning_rate / n Theta (f - y) to first order, as
+    `dynamics.descend` does with a kernel that stays as it is.
+
+    Arguments:
+        network: a `FullyConnected` or a `Deconvolutional`.
+        x, labels: inputs, one a row, on the sphere or off it, and their targets [n, outputs], or
+            [n] for one output; for a `Deconvolutional` grids [n, *size, channels], both.
+        learning_rate: of a step, positive; stable below 2 n / (largest eigenvalue of the
+            kernel).
+        steps: how many, 1 or more; a multiple of `record`.
+        momentum: in [0, 1), as in `optax.sgd`.
+        record: outputs are kept after every so many steps.
+        rates: factors of the learning rate for weights and biases, layer by layer, as by
+            `deconvolution.learning_rates`.
+        test: inputs where the outputs are to be recorded too.
+
+    Raises:
+        ValueError, TypeError: shapes that do not fit, an argument outside its range; what JAX
+            traces is not looked at.
+    """
+    x = checked_inputs("x", network, x)
+    test = test if test is None else checked_inputs("test", network, test)
+    labels = _checked_labels(labels, (len(x), *output_shape(network))).astype(x.dtype)
+    rate, momentum = checks.learning_rate(learning_rate), checks.momentum(momentum)
+    checks.steps(steps, record)
+    return _trained(network, x, labels, test, rates, rate, momentum, steps, record)
+
+
+def _checked_labels(labels: Any, shape: tuple[int, ...]) -> Float[Array, "n *outputs"]:
+    targets, single = checks.targets("labels", labels), shape[-1] == 1
+    if single and targets.shape == shape[:-1]:
+        return targets[..., None]
+    if targets.shape != shape:
+        shorter = f", or {'[n]' if len(shape) == 2 else list(shape[:-1])}" if single else ""
+        meaning, hint = _GRIDS if len(shape) > 2 else _ROWS
+        raise ValueError(
+            f"`labels` must have shape {list(shape)}, {meaning}{shorter}; got "
+            f"{list(targets.shape)}. {hint}"
+        )
+    return targets
+
+
+@partial(jax.jit, static_argnames=("steps", "record"))
+def _trained(
+    network: FullyConnected | Deconvolutional, x: Array, labels: Array, test: Array | None,
+    rates: Array | None, learning_rate: float, momentum: float, steps: int, record: int,
+) -> Training:  # fmt: skip
+    optimizer = optax.sgd(learning_rate, momentum)
+    if rates is not None:
+        optimizer = optax.chain(optimizer, scale_by_layer(rates))
+
+    def loss(network: Any) -> Array:
+        return jnp.sum((network(x) - labels) ** 2) / (2 * len(x))
+
+    def step(_: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        network, memory = state
+        updates, memory = optimizer.update(eqx.filter_grad(loss)(network), memory)
+        return eqx.apply_updates(network, updates), memory
+
+    def seen(network: Any) -> tuple[Array, Array | None]:
+        return network(x), None if test is None else network(test)
+
+    def recorded(state: tuple[Any, Any], _: None) -> tuple[Any, Any]:
+        state = jax.lax.fori_loop(0, record, step, state)
+        return state, seen(state[0])
+
+    state = (network, optimizer.init(eqx.filter(network, eqx.is_array)))
+    (trained, _), later = jax.lax.scan(recorded, state, length=steps // record)
+    both = jax.tree.map(
+        lambda first, rest: jnp.concatenate([first[None], rest]), seen(network), later
+    )
+    return Training(trained, *both)

@@ -1,0 +1,22 @@
+"""Finite networks in the beta-parametrization, as Equinox modules.
+
+`FullyConnected` and `Deconvolutional` draw all weights and biases from N(0, 1), and have them as
+tuples `weights` and `biases`, an entry a layer; `scale_by_layer` trains layers at rates of their
+own.
+"""
+
+from .deconvolutional import Deconvolutional
+from .fully_connected import FullyConnected
+from .inputs import circle, on_sphere
+from .norms import NORM_EPSILON, standardize
+from .rates import scale_by_layer
+
+__all__ = [
+    "NORM_EPSILON",
+    "Deconvolutional",
+    "FullyConnected",
+    "circle",
+    "on_sphere",
+    "scale_by_layer",
+    "standardize",
+]

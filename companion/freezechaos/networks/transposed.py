@@ -1,0 +1,179 @@
+"""Transposed convolutions, in the formulation that ran fastest, and what they are made of.
+
+On a GPU XLA's convolution with a dilated input is cuDNN's. On a CPU that formulation multiplies
+the zeros between the inputs, and the derivative of any convolution of XLA's in its weights is
+slower than a matrix product by factors of ten. There a transposed convolution is
+
+- a product: every input position times all taps in one matrix product, the pieces then laid down
+  `stride` apart and added up; its derivatives are as good;
+- or a plain convolution into stride x stride as many channels, set side by side as pixels, which
+  writes less where few taps share an output.
+
+benchmarks/test_deconvolution_bench.py has the times.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from math import prod
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array, Float
+
+from ..graphs import AxisLayer
+
+
+@partial(jax.jit, static_argnames="axes")
+def transposed_convolution(
+    x: Float[Array, "n *size before"],
+    weight: Float[Array, "*window before after"],
+    axes: tuple[AxisLayer, ...],
+) -> Float[Array, "n *after after_channels"]:
+    """y_p = sum over taps k and positions q with p = stride q + k - padding of x_q W_k.
+
+    Arguments:
+        x: positions, as they are after a resize, and channels.
+        weight: of all taps.
+        axes: window, stride, padding and output padding along every axis; a resize is left out.
+    """
+    axes = tuple(axis._replace(scale=1) for axis in axes)
+    return lax.platform_dependent(
+        x, weight, cpu=partial(_on_cpu, axes=axes), default=partial(_dilated, axes=axes)
+    )
+
+
+def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    """The convolution where it writes no more than the product, with the product's derivatives.
+
+    With weights of several networks XLA's convolution is slow again, and the product is taken.
+    """
+    product = partial(_by_product, axes=axes)
+    before, after = weight.shape[-2:]
+    blocks = prod(last - first for first, last in map(_blocks, axes, x.shape[1:-1]))
+    shared = prod(-(-axis.window // axis.stride) for axis in axes)
+    taps = prod(axis.window for axis in axes)
+    if taps * after * prod(x.shape[1:-1]) < shared * before * blocks:
+        return product(x, weight)
+
+    @custom_vmap
+    def forward(x: Array, weight: Array) -> Array:
+        return _by_convolution(x, weight, axes)
+
+    @forward.def_vmap
+    def several(_: int, batched: list[bool], x: Array, weight: Array) -> tuple[Array, bool]:
+        places = [0 if one else None for one in batched]
+        alone = product if batched[1] else partial(_by_convolution, axes=axes)
+        return jax.vmap(alone, places)(x, weight), True
+
+    @jax.custom_jvp
+    def convolved(x: Array, weight: Array) -> Array:
+        return forward(x, weight)
+
+    @convolved.defjvp
+    def derivative(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+        return convolved(*primals), jax.jvp(product, primals, tangents)[1]
+
+    return convolved(x, weight)
+
+
+def _dilated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    flipped = jnp.flip(weight, range(len(axes)))
+    pads = [
+        (axis.window - 1 - axis.padding, axis.window - 1 - axis.padding + axis.output_padding)
+        for axis in axes
+    ]
+    strides, ones = [axis.stride for axis in axes], [1] * len(axes)
+    return lax.conv_general_dilated(
+        x, flipped, ones, pads, lhs_dilation=strides, dimension_numbers=_channels_last(len(axes))
+    )
+
+
+def _by_product(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    """[n, *size, before] times [before, *window after], then the pieces added up."""
+    dimensions = len(axes)
+    pieces = jnp.tensordot(x, weight, (x.ndim - 1, dimensions))
+    order = [place for i in range(dimensions) for place in (1 + i, 1 + dimensions + i)]
+    pieces = pieces.transpose(0, *order, 1 + 2 * dimensions)
+    for i in reversed(range(dimensions)):
+        length = axes[i].length(x.shape[1 + i])
+        pieces = overlap_add(pieces, 1 + 2 * i, axes[i].stride, axes[i].padding, length)
+    return pieces
+
+
+def _by_convolution(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    """All outputs p of one block, floor((p + padding) / stride), as channels of one position."""
+    dimensions, size = len(axes), x.shape[1:-1]
+    strides, pads, cuts = [axis.stride for axis in axes], [], []
+    for axis, n in zip(axes, size, strict=True):
+        first, last = _blocks(axis, n)
+        pads.append((-(-axis.window // axis.stride) - 1 - first, last - n))
+        start = axis.padding - first * axis.stride
+        cuts.append((start, start + axis.length(n)))
+    kernel = _by_blocks(weight, strides)
+    y = lax.conv_general_dilated(
+        x, kernel, [1] * dimensions, pads, dimension_numbers=_channels_last(dimensions)
+    )
+    grid = y.shape[1:-1]
+    y = y.reshape(len(x), *grid, *strides, weight.shape[-1])
+    order = [place for i in range(dimensions) for place in (1 + i, 1 + dimensions + i)]
+    y = y.transpose(0, *order, 1 + 2 * dimensions)
+    y = y.reshape(len(x), *np.multiply(grid, strides).tolist(), weight.shape[-1])
+    return y[:, *(slice(*cut) for cut in cuts)]
+
+
+def _blocks(axis: AxisLayer, n: int) -> tuple[int, int]:
+    """The first block of outputs that is wanted, and the one after the last."""
+    return axis.padding // axis.stride, -(-(axis.padding + axis.length(n)) // axis.stride)
+
+
+def _by_blocks(weight: Array, strides: Sequence[int]) -> Array:
+    """[*blocks, before, *strides after]: tap k is number k mod stride of block k // stride."""
+    dimensions, (before, after) = len(strides), weight.shape[-2:]
+    counts = [-(-window // s) for window, s in zip(weight.shape, strides, strict=False)]
+    more = [(0, m * s - w) for m, s, w in zip(counts, strides, weight.shape, strict=False)]
+    split = [number for both in zip(counts, strides, strict=True) for number in both]
+    taps = jnp.pad(weight, [*more, (0, 0), (0, 0)]).reshape(*split, before, after)
+    blocks, within = range(0, 2 * dimensions, 2), range(1, 2 * dimensions, 2)
+    taps = taps.transpose(*blocks, 2 * dimensions, *within, 2 * dimensions + 1)
+    return jnp.flip(taps.reshape(*counts, before, prod(strides) * after), range(dimensions))
+
+
+def _channels_last(dimensions: int) -> tuple[str, str, str]:
+    axes = "HW"[:dimensions]
+    return f"N{axes}C", f"{axes}IO", f"N{axes}C"
+
+
+def overlap_add(
+    pieces: Float[Array, "..."], axis: int, spacing: int, start: int, length: int
+) -> Float[Array, "..."]:
+    """Pieces laid down `spacing` apart and added up, of which [start, start + length) is kept.
+
+    out_p = sum over i of pieces[i, p + start - spacing i].
+
+    Arguments:
+        pieces: their number along `axis`, what they hold along the next one.
+        axis, spacing, start, length: `spacing` and `length` 1 or more, `start` 0 or more.
+    """
+    count, width = pieces.shape[axis : axis + 2]
+    overlaps = -(-width // spacing)
+    pieces = _padded(pieces, axis + 1, 0, overlaps * spacing - width)
+    total = sum(
+        _padded(
+            lax.slice_in_dim(pieces, j * spacing, (j + 1) * spacing, axis=axis + 1),
+            axis, j, overlaps - 1 - j,
+        )
+        for j in range(overlaps)
+    )  # fmt: skip
+    laid = (count + overlaps - 1) * spacing
+    total = jnp.reshape(total, (*pieces.shape[:axis], laid, *pieces.shape[axis + 2 :]))
+    return _padded(total, axis, -start, start + length - laid)
+
+
+def _padded(array: Array, axis: int, low: int, high: int) -> Array:
+    """Zeros added at both ends of an axis, or as many entries cut off where negative."""
+    config = [(0, 0, 0)] * array.ndim
+    config[axis] = (low, high, 0)
+    return lax.pad(array, jnp.zeros((), array.dtype), config)
