@@ -402,6 +402,61 @@ IMAGES = st.builds(
 )
 
 
+class TestCheckerboardShare:
+    @pytest.mark.parametrize(
+        ("size", "stride", "levels"),
+        [((16, 16), 2, 2), ((17, 14), 2, 2), (40, 3, 2), ((9, 12), (1, 3), 1)],
+    )
+    def test_identity_has_what_chance_gives(self, size, stride, levels):
+        shape = size if isinstance(size, tuple) else (size,)
+        n = int(np.prod(shape))
+        strides = stride if isinstance(stride, tuple) else (stride,) * len(shape)
+        expected = (np.prod(strides) ** levels - 1) / (n - 1)
+        found = spectra.checkerboard_share(3 * np.eye(n), size, stride, levels=levels)
+        assert found == pytest.approx(expected, rel=1e-12)
+
+    def test_is_the_ratio_of_the_energies_of_draws(self):
+        features = noise(64, 5) * np.array([3, 1, 1, 0.3, 2])
+        images = (features @ noise(5, 4000, seed=7)).T.reshape(4000, 8, 8)
+        varying = np.var(images, axis=(1, 2))
+        energy = np.asarray(spectra.checkerboard_energy(images, 2, levels=1)) * varying
+        found = spectra.checkerboard_share(features @ features.T, (8, 8), 2, levels=1)
+        ratio = energy.mean() / varying.mean()
+        error = np.std(energy - ratio * varying) / varying.mean() / np.sqrt(4000)
+        assert abs(ratio - found) < 4 * error
+
+    def test_of_one_image_is_its_energy(self):
+        image = noise(12, 8).astype(np.float64)
+        found = spectra.checkerboard_share(np.outer(image, image), (12, 8), 2)
+        assert found == pytest.approx(float(spectra.checkerboard_energy(image, 2)), abs=1e-6)
+
+    def test_a_constant_is_left_out(self):
+        assert spectra.checkerboard_share(np.full((64, 64), 0.3), (8, 8), 2) == 0
+        gram = random_gram(64, 5, 0)
+        shares = [spectra.checkerboard_share(gram + c, (8, 8), 2) for c in (0, 7.0)]
+        assert shares[0] == pytest.approx(shares[1], rel=1e-9)
+
+    def test_lattices_have_the_spectrum_of_the_theorem(self):
+        """Eigenvalues w + n sum_i w_i / s^(i d), on the spaces of functions modulo s^j."""
+        steps, rest, n = (0.25, 0.4, 0.1), 0.7, 16**2
+        rows, columns = (axis.ravel() for axis in np.indices((16, 16)))
+        gram = rest * np.eye(n)
+        for j, step in enumerate(steps):
+            alike = [(axis[:, None] - axis) % 2**j == 0 for axis in (rows, columns)]
+            gram = gram + step * (alike[0] & alike[1])
+        levels = [rest + n * sum(w / 4**i for i, w in enumerate(steps) if i >= j) for j in range(3)]
+        expected = np.repeat([*levels, rest], [1, 3, 12, n - 16])
+        np.testing.assert_allclose(spectra.eigenmodes(gram).values, expected, rtol=1e-10)
+        share = (3 * levels[1] + 12 * levels[2]) / (np.trace(gram) - levels[0])
+        assert spectra.checkerboard_share(gram, (16, 16), 2) == pytest.approx(share, rel=1e-10)
+
+    def test_refusals(self):
+        with pytest.raises(ValueError, match="as many positions as `gram` has rows, 64; got"):
+            spectra.checkerboard_share(np.eye(64), (8, 4), 2)
+        with pytest.raises(ValueError, match="must hold two periods or more"):
+            spectra.checkerboard_share(np.eye(64), (8, 8), 2, levels=3)
+
+
 class TestCheckerboardEnergy:
     @pytest.mark.parametrize("value", [0, 1, 0.1, -3e30, 1e-42, 255])
     @pytest.mark.parametrize("size", [(8, 8), (9, 11)])

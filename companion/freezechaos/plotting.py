@@ -9,9 +9,14 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.text import Annotation
+
+from freezechaos import graphs
+from freezechaos.deconvolution import DeconvStack
 
 
 class Hue(NamedTuple):
@@ -32,6 +37,7 @@ PALETTE = {
     "ink": Hue("#1F2933", "#E4E7EB"),
 }
 FREEZE, EDGE, CHAOS = (PALETTE[name].light for name in ("freeze", "edge", "chaos"))
+_PINK, _GREEN, _VIOLET = (PALETTE[name].light for name in ("pink", "green", "violet"))
 CATEGORICAL = tuple(PALETTE[name].light for name in ("green", "pink", "ochre", "violet"))
 
 # From deep freeze through the edge to full chaos; the middle recedes into the page.
@@ -99,3 +105,87 @@ def direct_label(
     color = color or (ax.lines[-1].get_color() if ax.lines else None)
     place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"} | options
     return ax.annotate(text, (x, y), color=color, annotation_clip=False, **place)
+
+
+class Edge(NamedTuple):
+    """Who reads whom, and through which tap: positions of two neighbouring rows."""
+
+    child: int
+    parent: int
+    tap: int
+
+
+def ancestry_edges(stack: DeconvStack, outputs: tuple[int, int]) -> list[tuple[set[Edge], ...]]:
+    """The edges of every layer, the first layer's first, in four sets.
+
+    All; those of the ancestors of either output; and those of both that a pair of ancestors reads
+    through the same tap, which are what the recursion on pairs sums over. An output that is given
+    twice is paired with itself.
+    """
+    families, pairs = [{output} for output in outputs], {tuple(outputs)}
+    layers = []
+    for layer, size in zip(stack.along(0)[::-1], stack.sizes[-2::-1], strict=True):
+        reads, _ = graphs.links(layer, size[0])
+        known = np.argwhere(reads >= 0).tolist()
+        edges = {Edge(child, int(reads[child, tap, way]), tap) for child, tap, way in known}
+        own = [{edge for edge in edges if edge.child in family} for family in families]
+        met = {
+            (one, other)
+            for one in own[0]
+            for other in own[1]
+            if one.tap == other.tap and (one.child, other.child) in pairs
+        }
+        layers.append((edges, *own, {edge for pair in met for edge in pair}))
+        families = [{edge.parent for edge in some} for some in own]
+        pairs = {(one.parent, other.parent) for one, other in met}
+    return layers[::-1]
+
+
+def position_graph(ax: Axes, stack: DeconvStack, outputs: tuple[int, int]) -> Axes:
+    """Return the axes with a one-dimensional stack on them, as a graph, and two outputs in it.
+
+    Dots are positions, a row a layer, the input's at the bottom; lines go to parents, in grey. The
+    ancestors of the first output are pink, of the second green, and what both read through the
+    same tap, pair of ancestors by pair, is thick, violet and has the number of the tap on it.
+
+    Arguments:
+        ax: where to draw.
+        stack: in one dimension.
+        outputs: two positions of the last row.
+
+    Raises:
+        ValueError: a stack in two dimensions, an output that there is not.
+    """
+    if stack.dimensions != 1:
+        raise ValueError(f"`stack` must have one dimension to be drawn; got size {stack.size}.")
+    lengths = [size[0] for size in stack.sizes]
+    if not all(0 <= output < lengths[-1] for output in outputs):
+        raise ValueError(f"`outputs` must lie in 0 to {lengths[-1] - 1}; got {outputs}.")
+    places = [(np.arange(length) + 0.5) / length for length in lengths]
+    for row, sets in enumerate(ancestry_edges(stack, outputs)):
+        _draw_edges(ax, row, places[row], places[row + 1], sets)
+    for row, place in enumerate(places):
+        ax.scatter(place, np.full(len(place), row), s=26, color="white", ec=EDGE, zorder=3)
+    top = len(lengths) - 1
+    for output, color in zip(outputs, (_PINK, _GREEN), strict=True):
+        at = places[-1][output], top
+        ax.scatter(*at, s=70, color=color, zorder=4)
+        direct_label(ax, *at, str(output), color, xytext=(0, 11), ha="center")
+    ax.set_yticks(range(top + 1), ["input", *(f"layer {k}" for k in range(1, top + 1))])
+    ax.set(xticks=[], xlim=(0, 1), ylim=(-0.2, top + 0.4))
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return ax
+
+
+def _draw_edges(
+    ax: Axes, row: int, below: np.ndarray, above: np.ndarray, sets: tuple[set[Edge], ...]
+) -> None:
+    looks = ((EDGE, 0.6, 0.35), (_PINK, 1.4, 1), (_GREEN, 1.4, 1), (_VIOLET, 3.2, 1))
+    for edges, (color, width, alpha) in zip(sets, looks, strict=True):
+        lines = [[(below[e.parent], row), (above[e.child], row + 1)] for e in sorted(edges)]
+        ax.add_collection(LineCollection(lines, colors=color, linewidths=width, alpha=alpha))
+    disc = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": _VIOLET, "lw": 0.8}
+    for edge in sorted(sets[-1]):
+        x = 0.24 * below[edge.parent] + 0.76 * above[edge.child]
+        ax.text(x, row + 0.76, str(edge.tap), size=8, ha="center", va="center", bbox=disc)

@@ -7,8 +7,8 @@ host and comes back as NumPy arrays or Python numbers, not to be traced by JAX;
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from math import ceil, pi, sqrt
+from functools import partial, reduce
+from math import ceil, pi, prod, sqrt
 from typing import Any, NamedTuple
 
 import jax
@@ -226,6 +226,52 @@ def checkerboard_energy(
     """
     array = checks.targets("images", images)
     return _periodic_share(array, _periods(array.shape, stride, levels, dimensions))
+
+
+def checkerboard_share(
+    gram: Float[ArrayLike, "n n"],
+    size: int | tuple[int, ...],
+    stride: int | Sequence[int],
+    *,
+    levels: int = 2,
+) -> float:
+    """Share of a kernel, its constant part left out, at periods up to stride^levels, in [0, 1].
+
+        trace(P C K C P) / trace(C K C)
+
+    with C taking the mean away and P the projection of `checkerboard_energy`. Of images drawn from
+    a Gaussian process with covariance K it is the ratio of the expected energies: what
+    `checkerboard_energy` has above its line, over what it has below. Of an NTK it is the share of
+    the speed with which training from noise moves these patterns. A multiple of the identity has
+    (q - 1) / (n - 1), with n positions and q = stride^levels an axis multiplied: more is a
+    preference for checkerboards, less an aversion. A constant kernel has 0.
+
+    Arguments:
+        gram: between positions, rows before columns; symmetric and positive semidefinite.
+        size: (rows, columns), or a number in one dimension.
+        stride, levels: as for `checkerboard_energy`.
+
+    Raises:
+        ValueError, TypeError: not a Gram matrix of that size, an argument outside its range.
+
+    >>> board = np.indices((8, 8)).sum(axis=0).ravel() % 2
+    >>> round(checkerboard_share(np.outer(board, board), (8, 8), 2), 6)
+    1.0
+    """
+    matrix = matrices.gram("gram", gram)
+    shape = size if isinstance(size, tuple) else (size,)
+    if prod(shape) != len(matrix):
+        raise ValueError(
+            f"`size` must have as many positions as `gram` has rows, {len(matrix)}; got {size}."
+        )
+    bases = map(_periodic, shape, _periods(shape, stride, levels, len(shape)))
+    basis = reduce(np.kron, bases)
+    mean = matrix.mean(axis=0)
+    centred = matrix - mean - mean[:, None] + mean.mean()
+    total = float(np.trace(centred))
+    if total <= matrices.rounding(gram) * np.trace(matrix):
+        return 0.0
+    return float(np.clip(np.sum(basis * (centred @ basis)) / total, 0, 1))
 
 
 @partial(jax.jit, static_argnames="periods")

@@ -11,20 +11,37 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from freezechaos import dynamics, empirical, kernels, normalization, regimes
+from freezechaos import (
+    deconvolution,
+    dynamics,
+    empirical,
+    graphs,
+    kernels,
+    normalization,
+    regimes,
+    spectra,
+)
 from freezechaos.activations import recentred
 from freezechaos.explorers import (
     Explorer,
     batch_norm_bench,
     batch_norm_spectra,
+    border_frames,
+    borders,
+    checkerboard_modes,
+    checkerboards,
     cobweb,
     decomposed,
     layer_norm_bench,
+    layerwise,
+    layerwise_learning,
     learning,
     learning_curves,
     normalizing,
     ntk_on_the_circle,
     phase_diagram,
+    pixel_kernels,
+    positions,
     random_functions,
     training,
     training_on_the_circle,
@@ -47,6 +64,10 @@ PAGES = {
     "05_layer_norm_and_nonlinearity": {"slider": layer_norm_bench},
     "06_batch_norm_and_the_constant_mode": {"batch": batch_norm_spectra},
     "07_batch_norm_decomposed": {"bench": batch_norm_bench},
+    "08_deconvolution_kernels": {"pixel": pixel_kernels},
+    "09_checkerboards": {"boards": checkerboard_modes},
+    "10_borders_and_graphs": {"frames": border_frames},
+    "11_learning_rates": {"drawing": layerwise_learning},
 }
 SHIPPED = {slug: make for page in PAGES.values() for slug, make in page.items()}
 
@@ -367,3 +388,139 @@ def test_learning_is_a_network_at_a_time(explorers: dict[str, Explorer]) -> None
         right.append(float(dynamics.accuracy(done.test[-1], test.labels)))
     flowing = explorers["learning"].interpolated(**setting)["accuracy"][1]
     assert flowing[5] == pytest.approx(np.mean(right), abs=0.02)  # 32 steps of eight times that
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("layer", borders.LAYERS)
+def test_frames_are_the_diagonals_of_the_kernels(
+    explorers: dict[str, Explorer], layer: str, activation: str
+) -> None:
+    setting = {"layer": layer, "activation": activation, "beta": 0.3, "convolutions": 1}
+    sigma = named_activation(activation)
+    for kind in ("usual", "graph"):
+        stack = borders.generator(layer, 1, kind)
+        found = borders.diagonals(stack, sigma, 0.3)
+        exact = deconvolution.compressed(stack, sigma, 0.3, jnp.eye(16))
+        assert found.sigma == pytest.approx(np.asarray(exact.nngp.diagonal()), rel=1e-5)
+        assert found.theta == pytest.approx(np.asarray(exact.ntk.diagonal()), rel=1e-5)
+        relative = np.stack([part / part.max() for part in found])
+        if kind == "graph":
+            assert relative == pytest.approx(1.0, abs=1e-6)
+        else:
+            shown = explorers["frames"].interpolated(**setting)
+            assert shown["diagonals"] == pytest.approx(relative, abs=6e-3)
+            assert shown["row"] == pytest.approx(relative[:, 15], abs=1e-4)
+
+
+def test_frames_say_what_a_corner_loses(explorers: dict[str, Explorer]) -> None:
+    """Without bias 1 / 4 of ReLU's variance in every layer of window 4; a grid with window 3."""
+    pattern = r"corner has (\d+)% .* and (\d+)% .* middle has (\d+)%"
+    edge = {"activation": "relu", "beta": 0.0, "convolutions": 0}
+    said = explorers["frames"].sentence(layer="window 4", **edge)
+    assert numbers(said, pattern) == [2, 2, 100]  # 1 / 64
+    said = explorers["frames"].sentence(layer="window 3", **edge)
+    assert numbers(said, pattern)[2] == 4  # 1 / 25
+
+
+def test_diagonals_refuse_a_bilinear_resize() -> None:
+    stack = deconvolution.DeconvStack(4, [graphs.resize_convolution(2, 3, 1, "bilinear")])
+    with pytest.raises(ValueError, match="must not resize bilinearly"):
+        borders.diagonals(stack, named_activation("relu"), 0.1)
+
+
+@pytest.mark.parametrize("which", layerwise.SETS)
+def test_a_drawing_is_gradient_descent_on_the_kernel(
+    explorers: dict[str, Explorer], which: str
+) -> None:
+    stack, gram, targets = layerwise.task(which)
+    for rates, gamma in layerwise.RATES.items():
+        factors = deconvolution.learning_rates(stack, gamma)
+        theta = deconvolution.ntk(stack, named_activation("relu"), 0.1, gram, factors)
+        count, pixels = len(targets), targets[0].size
+        whole = np.block([[np.asarray(theta[i, j]) for j in range(count)] for i in range(count)])
+        rate = dynamics.largest_learning_rate(whole) / 2
+        done = dynamics.descend(whole, targets.ravel(), 1600, rate / 100, record=1600)
+        setting = {"which": which, "rates": rates, "activation": "relu", "beta": 0.1, "steps": 16}
+        shown = explorers["drawing"].interpolated(**setting)
+        output = layerwise.mosaic(np.asarray(done.train[-1]).reshape(count, *targets.shape[1:]))
+        assert pixels * count == 1024
+        assert shown["pictures"][1] == pytest.approx(output, abs=0.6 / layerwise.GREYS)
+        left = float(done.loss[-1] / done.loss[0])
+        assert shown["left"] == pytest.approx(left, rel=0.02, abs=1e-4)
+        assert shown["loss"][list(layerwise.RATES).index(rates), 4] == pytest.approx(left, rel=0.02)
+
+
+def test_rates_layer_by_layer_learn_sooner(explorers: dict[str, Explorer]) -> None:
+    for beta, which in itertools.product((0.1, 0.5), layerwise.SETS):
+        alike, balanced = explorers["drawing"].interpolated(beta=beta, which=which)["loss"]
+        assert np.all(balanced[4:] <= 1.001 * alike[4:])
+    chaos = {"activation": "normalized relu", "beta": 0.1, "steps": 64}
+    assert explorers["drawing"].sentence(**chaos).endswith("0.00% of the loss is left.")
+
+
+@pytest.mark.parametrize("activation", ["relu", "normalized relu"])
+@pytest.mark.parametrize("beta", [0.1, 0.7])
+def test_a_pixel_is_as_the_fully_connected_network_says(
+    explorers: dict[str, Explorer], activation: str, beta: float
+) -> None:
+    """Strangers have beta^2, pixels two apart the kernel of depth 2 at a right angle."""
+    sigma = named_activation(activation)
+    shown = explorers["pixel"].interpolated(activation=activation, beta=beta)
+    covariance, tangent = shown["covariance"], shown["tangent"]
+    diagonals = [float(jnp.exp(kernels.log_ntk_diagonal(sigma, beta, d))) for d in (1, 2)]
+    friends = float(kernels.ntk(sigma, beta, 2, 0.0))
+    assert covariance[3, [2, 3, 4]] == pytest.approx([beta**2, 1, beta**2], abs=6e-3)
+    assert covariance[3, 5] == pytest.approx(float(kernels.nngp(sigma, beta, 2, 0.0)), abs=6e-3)
+    strangers = beta**2 * diagonals[0] / diagonals[1]
+    assert tangent[3, [1, 2, 3]] == pytest.approx([friends, strangers, 1], abs=6e-3)
+    said = explorers["pixel"].sentence(activation=activation, beta=beta)
+    r, own, other = numbers(said, r"r = ([\d.]+), .* itself by ([\d.]+) .* most ([\d.]+)\.")
+    assert r == pytest.approx(float(regimes.characteristic_value(sigma, beta)), abs=6e-3)
+    assert [own, other] == pytest.approx([1, max(friends, strangers)], abs=6e-3)
+
+
+def test_every_pixel_has_its_row_of_the_kernel(explorers: dict[str, Explorer]) -> None:
+    for layer, kind in itertools.product(positions.UPS, positions.PARAMETRIZATIONS):
+        stack = positions.stack(layer, 2, kind)
+        assert stack.sizes[-1] == (8, 8)
+        pair = deconvolution.compressed(stack, named_activation("relu"), 0.3, jnp.eye(4))
+        setting = {"layer": layer, "parametrization": kind, "depth": 2, "beta": 0.3}
+        largest = float(pair.ntk.diagonal().max())
+        for at in ((0, 0), (2, 5), (7, 6)):
+            shown = explorers["pixel"].interpolated(row=at[0], column=at[1], **setting)
+            assert shown["covariance"] == pytest.approx(np.asarray(pair.nngp.row(at)), abs=6e-3)
+            tangent = np.asarray(pair.ntk.row(at)) / largest
+            assert shown["tangent"] == pytest.approx(tangent, abs=6e-3)
+
+
+@pytest.mark.parametrize("layer", checkerboards.UPS)
+def test_boards_are_the_modes_of_the_kernel(explorers: dict[str, Explorer], layer: str) -> None:
+    setting = {"layer": layer, "depth": 2, "activation": "relu", "beta": 0.3}
+    stack = checkerboards.stack(layer, 2)
+    assert stack.sizes[-1] == (16, 16)
+    gram = np.asarray(deconvolution.ntk(stack, named_activation("relu"), 0.3, jnp.eye(16)))
+    modes = spectra.eigenmodes(gram)
+    shown = explorers["boards"].interpolated(**setting)
+    shares = modes.values / np.trace(gram)
+    assert shown["shares"] == pytest.approx(shares[: checkerboards.SHOWN], rel=1e-2, abs=1e-5)
+    assert shown["spectrum"] == pytest.approx(shares[checkerboards.RANKS - 1], rel=1e-2, abs=1e-5)
+    for image, value in zip(shown["images"], modes.values, strict=False):
+        vector = image.ravel() / np.linalg.norm(image)
+        assert np.linalg.norm(gram @ vector - value * vector) < 0.02 * modes.values[0]
+    said = explorers["boards"].sentence(**setting)
+    boards, even, rank = numbers(said, r"constant, (\d+)% .* (\d+)% would. .* rank (\d+) of")
+    found = 100 * spectra.checkerboard_share(gram, (16, 16), 2)
+    assert [boards, even, rank] == pytest.approx([found, 6, spectra.effective_rank(gram)], abs=0.6)
+
+
+def test_boards_are_preferred_in_freeze_and_not_after_a_resize(
+    explorers: dict[str, Explorer],
+) -> None:
+    for layer, depth in itertools.product(checkerboards.UPS, checkerboards.DEPTHS):
+        setting = {"layer": layer, "depth": depth}
+        strided = layer in ("transposed", "sub-pixel")
+        freeze = explorers["boards"].interpolated(activation="relu", beta=0.5, **setting)
+        chaos = explorers["boards"].interpolated(activation="normalized relu", beta=0.1, **setting)
+        assert (freeze["boards"] > 4 * checkerboards.EVEN) == strided
+        assert (abs(chaos["boards"] - checkerboards.EVEN) < 0.005) == strided
+        assert chaos["boards"] < 1.1 * checkerboards.EVEN

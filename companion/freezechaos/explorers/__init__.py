@@ -1,11 +1,15 @@
 """Figures that the reader turns, on a published page without a kernel and in JupyterLab."""
 
 from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.borders import border_frames
+from freezechaos.explorers.checkerboards import checkerboard_modes
 from freezechaos.explorers.decomposed import batch_norm_bench
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
+from freezechaos.explorers.layerwise import layerwise_learning
 from freezechaos.explorers.learning import learning_curves
 from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
+from freezechaos.explorers.positions import pixel_kernels
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.training import training_on_the_circle
@@ -24,11 +28,15 @@ __all__ = [
     "Polar",
     "batch_norm_bench",
     "batch_norm_spectra",
+    "border_frames",
+    "checkerboard_modes",
     "cobweb",
     "layer_norm_bench",
+    "layerwise_learning",
     "learning_curves",
     "ntk_on_the_circle",
     "phase_diagram",
+    "pixel_kernels",
     "random_functions",
     "training_on_the_circle",
 ]
