@@ -346,8 +346,19 @@ def test_bad_arguments_say_why() -> None:
         deconvolution.ntk(stack, RELU, 0.1, gram, jnp.ones((2, 2)))
     with pytest.raises(ValueError, match="`input_gram` must have squared lengths"):
         deconvolution.ntk(stack, RELU, 0.1, -gram)
-    with pytest.raises(ValueError, match="`position` must lie in a grid of 4; got 4"):
-        deconvolution.compressed(stack, RELU, 0.1, gram).ntk.row(4)
+    kernel = deconvolution.compressed(stack, RELU, 0.1, gram).ntk
+    for position in (4, 1.5, True, (1, 1)):
+        with pytest.raises(ValueError, match="`position` must lie in a grid of 4; got"):
+            kernel.row(position)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`images` must have 4 numbers in the last axis"):
+        kernel.matvec(np.ones((4, 3)))
+    with pytest.raises(ValueError, match="`input_gram` must be symmetric"):
+        deconvolution.ntk(stack, RELU, 0.1, jnp.array([[1.0, 0.5], [0.2, 1.0]]))
+    with pytest.raises(ValueError, match="`input_gram` must be products of vectors"):
+        deconvolution.ntk(stack, RELU, 0.1, jnp.array([[1.0, 2.0], [2.0, 1.0]]))
+    for other in (DeconvStack(2, [UP], "usual"), DeconvStack(2, [resize_convolution(2, 3, 1)])):
+        with pytest.raises(ValueError, match="`stack` must be of transposed convolutions"):
+            deconvolution.freeze_limit(other, RELU, 0.5)
     with pytest.raises(ValueError, match="`beta` must put the network into freeze"):
         deconvolution.freeze_limit(stack, CHAOTIC, 0.1)
     kinked = activations.standardized(lambda x: jnp.abs(x) + x**2)

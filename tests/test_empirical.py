@@ -366,6 +366,24 @@ class TestLayerRates:
         with pytest.raises(ValueError, match=r"`rates` must have shape \[layers, 2\]"):
             scale_by_layer(jnp.ones(3))
 
+    def test_frozen_parts_have_no_update(self):
+        network = eqx.tree_at(lambda network: network.weights[0], make(), None)
+        optimizer = scale_by_layer(2 * jnp.ones((3, 2)))
+        found, _ = optimizer.update(network, optimizer.init(network), params=network)
+        assert found.weights[0] is None
+        np.testing.assert_array_equal(found.weights[1], 2 * network.weights[1])
+
+    @pytest.mark.parametrize(
+        ("rates", "error"),
+        [(jnp.nan * jnp.ones((2, 2)), ValueError), (jnp.ones((3, 2)), ValueError),
+         ("fast", TypeError)],
+    )  # fmt: skip
+    def test_training_refuses_bad_rates(self, rates, error):
+        network = upsampling(2, (DCGAN, DCGAN))
+        x, y = grids(network, 2), jnp.ones((2, 8))
+        with pytest.raises(error, match="`rates` must"):
+            empirical.train(network, x, y, learning_rate=1e-3, steps=1, rates=rates)
+
     def test_training_follows_the_weighted_kernel(self):
         """One small step moves the outputs by -rate / n Theta_rates (f - y)."""
         network = upsampling(2, (DCGAN, DCGAN))

@@ -126,3 +126,22 @@ def test_bad_types_say_why() -> None:
         transposed_convolution(2.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r'"nearest" or "bilinear"; got \'cubic\''):
         resize_convolution(2, 3, 1, "cubic")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "named"),
+    [
+        (lambda: convolution("3"), TypeError, "`window` must be an integer.* got '3'"),
+        (lambda: convolution([3, 3], 1), TypeError, r"`window` must be .* got \[3, 3\]"),
+        (lambda: convolution(3, "same"), TypeError, "`padding` must be .* got 'same'"),
+        (lambda: convolution(3, -1), ValueError, "`padding` must be 0 or more; got -1"),
+        (lambda: convolution((3, 3), (1, 1, 1)), ValueError, "one number an axis"),
+        (lambda: sub_pixel_convolution("2", 3), TypeError, "`scale` must be .* got '2'"),
+        (lambda: sub_pixel_convolution(0, 3), ValueError, "`scale` must be 1 or more; got 0"),
+        (lambda: transposed_convolution(()), TypeError, r"`window` must be .* got \(\)"),
+    ],
+)
+def test_what_was_given_is_what_is_named(make, error, named: str) -> None:  # type: ignore[no-untyped-def]
+    """Not a number worked out of it."""
+    with pytest.raises(error, match=named):
+        make()

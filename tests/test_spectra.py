@@ -640,6 +640,18 @@ def test_of_repeated_eigenvalues_the_images_vary_least_down_the_rows_first() -> 
     assert max(down[1], down[2]) > 10 * min(along[1], along[2])
 
 
+@pytest.mark.parametrize(("activation", "beta"), [("relu", 0.5), ("erf", 0.95)])
+def test_small_eigenimages_are_eigenvectors_too(activation: str, beta: float) -> None:
+    stack = deconvolution.DeconvStack((4, 4), [UP] * 3)
+    kernel = deconvolution.compressed(stack, standardized(activation), beta, jnp.eye(16)).ntk
+    modes = spectra.eigenimages(kernel, 60)
+    vectors = modes.images.reshape(60, -1)
+    residual = np.linalg.norm(kernel.matvec(vectors) - modes.values[:, None] * vectors, axis=1)
+    assert np.max(residual / modes.values) < 5e-3
+    few = spectra.eigenimages(kernel, 2).images  # cuts an eigenvalue repeated three times
+    assert few == pytest.approx(modes.images[:2], abs=1e-4)
+
+
 def test_bad_kernels_for_eigenimages() -> None:
     stack = deconvolution.DeconvStack(2, [UP])
     one = deconvolution.compressed(stack, standardized("relu"), 0.5, jnp.eye(2)).ntk

@@ -13,6 +13,7 @@ and taps are pairs, one of each axis. Everything that practitioners up-sample wi
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import mul
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -51,7 +52,10 @@ class AxisLayer(NamedTuple):
 
     def counts(self, n: int) -> np.ndarray:
         """[length]: how many parents each position has."""
-        return np.count_nonzero(self.parents(n) >= 0, axis=1)
+        last = np.arange(self.length(n)) + self.padding
+        first = -((self.window - 1 - last) // self.stride)
+        inside = np.minimum(last // self.stride, n * self.scale - 1) - np.maximum(first, 0) + 1
+        return np.maximum(inside, 0)
 
     def resizing(self, n: int) -> np.ndarray:
         """[n scale, n]: the resize as a matrix, each row summing to 1.
@@ -125,7 +129,7 @@ class Layer:
 
 
 def _check_lengths(name: str, value: Lengths, least: int) -> None:
-    for number in value if isinstance(value, tuple) else (value,):
+    for number in (value or (None,)) if isinstance(value, tuple) else (value,):
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise TypeError(
                 f"`{name}` must be an integer, or a tuple of one an axis; got {value!r}. "
@@ -164,7 +168,7 @@ def convolution(window: Lengths, padding: Lengths = 0) -> Layer:
 
     It is the transposed convolution of padding window - 1 - padding.
     """
-    return Layer(window, padding=_mapped(_complement, window, padding))
+    return Layer(window, padding=_complement(window, padding))
 
 
 def resize_convolution(
@@ -174,7 +178,7 @@ def resize_convolution(
 
     The advice of Odena, Dumoulin and Olah, Deconvolution and checkerboard artifacts, Distill 2016.
     """
-    padding = _mapped(_complement, window, padding)
+    padding = _complement(window, padding)
     return Layer(window, padding=padding, scale=scale, method=method)
 
 
@@ -184,12 +188,19 @@ def sub_pixel_convolution(scale: Lengths, window: Lengths, padding: Lengths = 0)
     It is the transposed convolution with a window of scale window and stride scale [Shi et al.,
     Is the deconvolution layer the same as a convolutional layer?, 2016].
     """
-    spread = _mapped(lambda scale, window: scale * window, scale, window)
-    cut = _mapped(_complement, window, padding)
-    return Layer(spread, scale, _mapped(lambda scale, cut: scale * cut, scale, cut))
+    _check_lengths("scale", scale, 1)
+    cut = _complement(window, padding)
+    return Layer(_mapped(mul, scale, window), scale, _mapped(mul, scale, cut))
 
 
-def _complement(window: int, padding: int) -> int:
+def _complement(window: Lengths, padding: Lengths) -> Lengths:
+    """window - 1 - padding, the padding of the transposed convolution."""
+    _check_lengths("window", window, 1)
+    _check_lengths("padding", padding, 0)
+    return _mapped(_left, window, padding)
+
+
+def _left(window: int, padding: int) -> int:
     if padding >= window:
         raise ValueError(
             f"`padding` must be below the window of {window}; got {padding}. Try {window - 1}."
@@ -199,11 +210,16 @@ def _complement(window: int, padding: int) -> int:
 
 def _mapped(function: Callable[[int, int], int], one: Lengths, other: Lengths) -> Lengths:
     """The function of both, an axis at a time where either is a tuple."""
-    axes = max(len(value) if isinstance(value, tuple) else 0 for value in (one, other))
-    first, second = (value if isinstance(value, tuple) else (value,) * max(axes, 1)
+    given = {len(value) for value in (one, other) if isinstance(value, tuple)}
+    if len(given) > 1:
+        raise ValueError(
+            f"a layer must have one number an axis everywhere; got {one} beside {other}."
+        )
+    axes = max(given, default=1)
+    first, second = (value if isinstance(value, tuple) else (value,) * axes
                      for value in (one, other))  # fmt: skip
     results = tuple(map(function, first, second))
-    return results if axes else results[0]
+    return results if given else results[0]
 
 
 @lru_cache(maxsize=256)

@@ -78,7 +78,8 @@ def eigenimages(kernel: Compressed, count: int) -> EigenImages:
     """The largest eigenvalues of a kernel between positions, and their eigenvectors as images.
 
     By Lanczos on the compressed kernel: the matrix is never formed. Signs as in `eigenmodes`; in
-    the space of a repeated eigenvalue images that vary least down the rows come first.
+    the space of an eigenvalue repeated up to eight times, images that vary least down the rows
+    come first.
 
     Arguments:
         kernel: over one input, as by `deconvolution.compressed(...).ntk`.
@@ -97,23 +98,32 @@ def eigenimages(kernel: Compressed, count: int) -> EigenImages:
     n = kernel.positions
     if checks.whole("count", count, 1, "Try 6.") > n:
         raise ValueError(f"`count` must be at most {n}, the number of positions; got {count}.")
-    if n <= _DENSE or count > n // 2:
+    more = min(count + 8, n)  # the last eigenvalue asked for may be repeated
+    if n <= _DENSE or more > n // 2:
         values, vectors = eigenmodes(kernel.dense())
-        values, vectors = values[:count], vectors[:, :count]
+        values, vectors = values[:more], vectors[:, :more]
     else:
         operator = LinearOperator((n, n), kernel.matvec, dtype=np.float64)
         start = np.random.default_rng(0).normal(size=n)
-        values, vectors = eigsh(operator, count, v0=start, ncv=min(n - 1, 4 * count + 20))
+        values, vectors = eigsh(operator, more, v0=start, ncv=min(n - 1, 4 * more))
         values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    images = _signed(_settled(values, vectors, kernel.size)).T.reshape(count, *kernel.size)
-    return EigenImages(values, images, float(np.sum(np.asarray(kernel.diagonal(), np.float64))))
+    settled = _signed(_settled(values, vectors, kernel.size)).T[:count]
+    images = settled.reshape(count, *kernel.size)
+    return EigenImages(
+        values[:count], images, float(np.sum(np.asarray(kernel.diagonal(), np.float64)))
+    )
 
 
 def _settled(values: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """A basis of every repeated eigenvalue that does not depend on rounding."""
-    vectors = vectors.copy()
-    new = np.flatnonzero(np.diff(values) < -1e-5 * values[0]) + 1
-    for group in np.split(np.arange(len(values)), new):
+    vectors, groups = vectors.copy(), [[0]]
+    for k, value in enumerate(values[1:], start=1):
+        first = values[groups[-1][0]]
+        if first - value < 1e-5 * first + 2e-7 * values[0]:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    for group in groups:
         images = vectors[:, group].T.reshape(len(group), *size)
         steps = np.diff(images, axis=1).reshape(len(group), -1)
         _, rotation = np.linalg.eigh(steps @ steps.T)

@@ -14,6 +14,9 @@ from jaxtyping import Array, Float
 class Compressed:
     """A kernel between positions, over one input or over pairs of inputs.
 
+    For `jit`, `vmap` and `grad` take `dense()`, which is an array; `matvec` and `norm` are worked
+    out on the host.
+
     Attributes:
         table: [pairs, rows, columns] a number for every class of pairs.
         classes: [n, n] the class of every pair of rows, and of every pair of columns.
@@ -66,9 +69,8 @@ class Compressed:
 
     def _place(self, position: Any) -> tuple[int, int]:
         at = tuple(np.atleast_1d(position).tolist())
-        if len(at) != len(self.size) or any(
-            not 0 <= k < n for k, n in zip(at, self.size, strict=True)
-        ):
+        whole = all(type(k) is int for k in at) and len(at) == len(self.size)
+        if not whole or any(not 0 <= k < n for k, n in zip(at, self.size, strict=True)):
             raise ValueError(
                 f"`position` must lie in a grid of {' x '.join(map(str, self.size))}; got "
                 f"{position}. Count from 0; the last is {tuple(n - 1 for n in self.size)}."
@@ -105,6 +107,11 @@ class Compressed:
                 f"`matvec` is for the kernel of one input; this one is over pairs of {self.inputs}."
             )
         images = np.asarray(images)
+        if images.shape[-1:] != (self.positions,):
+            raise ValueError(
+                f"`images` must have {self.positions} numbers in the last axis, rows before "
+                f"columns; got shape {list(images.shape)}. Flatten them."
+            )
         grid = images.reshape(*images.shape[:-1], *(*self.size, 1)[:2])
         rows, columns = self._factors
         product = sum(r @ grid @ c.T for r, c in zip(rows, columns, strict=True))

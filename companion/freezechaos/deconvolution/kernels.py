@@ -90,7 +90,7 @@ def freeze_limit(stack: DeconvStack, activation: Activation, beta: float) -> np.
     divide the distance of the two positions along every axis.
 
     Arguments:
-        stack: transposed convolutions.
+        stack: transposed convolutions, graph-based.
         activation, beta: in freeze, r < 1.
 
     Raises:
@@ -101,12 +101,26 @@ def freeze_limit(stack: DeconvStack, activation: Activation, beta: float) -> np.
     beta, sigma = checks.one_beta(beta), checks.activation(activation)
     r = sigma.derivative_second_moment * (1 - beta**2)
     if not r < 1:
-        raise ValueError(f"`beta` must put the network into freeze, r < 1; got r = {r:.4g}.")
-    axes = [_layers_shared(checked_stack(stack), axis) for axis in range(stack.dimensions)]
+        raise ValueError(
+            f"`beta` must put the network into freeze, r < 1; got r = {r:.4g}. Raise it, or take "
+            "deconvolution.ntk."
+        )
+    checked_stack(stack)
+    if stack.parametrization != "graph" or any(stack.magnifications() != _strides(stack)):
+        raise ValueError(
+            f"`stack` must be of transposed convolutions, graph-based; got {stack}. Take "
+            "deconvolution.ntk, which is exact for every stack."
+        )
+    axes = [_layers_shared(stack, axis) for axis in range(stack.dimensions)]
     rows, columns = (*axes, np.full((1, 1), stack.depth))[:2]
     shared = np.minimum(rows[:, None, :, None], columns[None, :, None, :])
     shared = shared.reshape(stack.positions, stack.positions)
     return (1 - r ** (shared + 1)) / (1 - r**stack.depth)
+
+
+def _strides(stack: DeconvStack) -> np.ndarray:
+    axes = range(stack.dimensions)
+    return np.array([prod(layer.along(axis).stride for axis in axes) for layer in stack.layers])
 
 
 def _layers_shared(stack: DeconvStack, axis: int) -> np.ndarray:
@@ -133,10 +147,11 @@ def run_checked(
             f"`input_gram` must have shape {[positions, positions]}, or [N, N, {positions}, "
             f"{positions}], for the {positions} positions of the input; got {list(gram.shape)}. "
             "Of N inputs x [N, positions, channels] it is jnp.einsum('npc,mqc->nmpq', x, x) / "
-            "channels."
+            "channels; of latents z [N, n] it is (z @ z.T / n)[:, :, None, None]."
         )
     several = len(gram) if gram.ndim == 4 else None
     gram = gram if gram.ndim == 4 else gram[None, None]
+    _check_products(gram)
     variances = _variances(stack, activation, gram)
     beta = checks.beta(beta, gram.dtype)
     if beta.ndim:
@@ -147,19 +162,38 @@ def run_checked(
     return *run(stack, activation, beta, gram, rates.astype(gram.dtype), variances), several
 
 
+def _check_products(gram: Array) -> None:
+    """Symmetric, no product larger than the lengths allow; what JAX traces is not looked at."""
+    if isinstance(gram, jax.core.Tracer):
+        return
+    numbers = np.asarray(gram, np.float64)
+    own = np.einsum("iipp->ip", numbers)
+    if not (own >= 0).all():
+        raise ValueError(
+            f"`input_gram` must have squared lengths on its diagonal; got {own.min():g}."
+        )
+    if not np.allclose(numbers, numbers.transpose(1, 0, 3, 2), rtol=0, atol=1e-4 * own.max()):
+        raise ValueError(
+            "`input_gram` must be symmetric, [i, j, p, q] as [j, i, q, p]; it is not. Try "
+            "jnp.einsum('npc,mqc->nmpq', x, x) / channels."
+        )
+    bound = np.sqrt(own[:, None, :, None] * own[None, :, None])
+    if (np.abs(numbers) > bound + 1e-4 * own.max()).any():
+        raise ValueError(
+            "`input_gram` must be products of vectors, none larger than the product of their "
+            f"lengths; got {np.max(np.abs(numbers) - bound):g} more. Divide by the channels."
+        )
+
+
 def _variances(stack: DeconvStack, activation: Activation, gram: Array) -> Variances:
     """Which positions differ in variance; on the sphere none does, graph-based."""
     traced = isinstance(gram, jax.core.Tracer)
     own = np.ones(1) if traced else np.einsum("iipp->ip", np.asarray(gram))
-    if not traced and not (own >= 0).all():
-        raise ValueError(
-            f"`input_gram` must have squared lengths on its diagonal; got {own.min():g}."
-        )
-    same = not traced and np.allclose(own, own.flat[0], rtol=8 * float(jnp.finfo(gram.dtype).eps))
+    same = not traced and np.allclose(own, own.flat[0], rtol=1e-5)
     smooth = all(layer.method == "nearest" for layer in stack.layers)
     if (
         same
-        and np.isclose(own.flat[0], 1, rtol=1e-6)
+        and np.isclose(own.flat[0], 1, rtol=1e-5)
         and smooth
         and stack.parametrization == "graph"
     ):

@@ -46,7 +46,7 @@ def contribution_norms(
     """Hilbert-Schmidt norms of the contributions of weights and biases, a row a layer.
 
     The root of the sum of squares over all pairs; nothing dense is formed. Arguments and errors as
-    for `compressed`.
+    for `compressed`, but none may be traced: it is worked out on the host.
     """
     parts = _contributions(stack, activation, beta, input_gram)
     return np.array([part.norm() for part in parts]).reshape(stack.depth, 2)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from .. import checks
 from ..networks import Deconvolutional, FullyConnected, scale_by_layer
+from ..networks.rates import check_layers, checked_rates
 from .inputs import checked_inputs, output_shape
 
 _ROWS = (
@@ -70,6 +71,9 @@ def train(
     labels = _checked_labels(labels, (len(x), *output_shape(network))).astype(x.dtype)
     rate, momentum = checks.learning_rate(learning_rate), checks.momentum(momentum)
     checks.steps(steps, record)
+    if rates is not None:
+        rates = checked_rates(rates)
+        check_layers(rates, network)
     return _trained(network, x, labels, test, rates, rate, momentum, steps, record)
 
 

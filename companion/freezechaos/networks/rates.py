@@ -36,13 +36,15 @@ def scale_by_layer(rates: Float[Array, "layers 2"]) -> optax.GradientTransformat
         check_layers(rates, network)
         return optax.EmptyState()
 
-    def update(updates: Any, state: Any, _: Any = None) -> tuple[Any, Any]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         check_layers(rates, updates)
         for column, name in enumerate(("weights", "biases")):
             parts = attrgetter(name)
             pairs = zip(rates[:, column], parts(updates), strict=True)
-            scaled = tuple(rate.astype(part.dtype) * part for rate, part in pairs)
-            updates = eqx.tree_at(parts, updates, scaled)
+            scaled = tuple(  # what is frozen has no update: None
+                part if part is None else rate.astype(part.dtype) * part for rate, part in pairs
+            )
+            updates = eqx.tree_at(parts, updates, scaled, is_leaf=lambda part: part is None)
         return updates, state
 
     return optax.GradientTransformation(init, update)
