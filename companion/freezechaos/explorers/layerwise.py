@@ -154,7 +154,7 @@ def layerwise_learning(start: Mapping[str, Any] | None = None) -> Explorer:
                 x_scale="log",
                 y_scale="log",
                 x_ticks=[1, 8, 64, 512],
-                y_range=(1e-4, 1),
+                y_range=(1e-5, 1),
                 guides=[Guide(x="steps")],
                 title="The loss",
             ),
