@@ -138,7 +138,7 @@ def stacks(draw: st.DrawFn, dimensions: int) -> DeconvStack:
     return stack
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(stacks(1), st.sampled_from([RELU, CHAOTIC, ERF]), st.floats(0, 0.9), st.booleans())
 def test_drawn_stacks_in_one_dimension(
     stack: DeconvStack, activation: Any, beta: float, sphere: bool
@@ -146,12 +146,13 @@ def test_drawn_stacks_in_one_dimension(
     check(stack, activation, beta, gram_of(2, stack, sphere=sphere))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(stacks(2), st.sampled_from([RELU, CHAOTIC, ERF]), st.floats(0, 0.9))
 def test_drawn_stacks_in_two_dimensions(stack: DeconvStack, activation: Any, beta: float) -> None:
     check(stack, activation, beta, gram_of(1, stack))
 
 
+@pytest.mark.parametrize("parametrization", ["graph", "usual"])
 @pytest.mark.parametrize(
     "layers",
     [
@@ -163,10 +164,36 @@ def test_drawn_stacks_in_two_dimensions(stack: DeconvStack, activation: Any, bet
     ],
     ids=["with convolutions", "nearest", "bilinear", "sub-pixel", "unequal axes"],
 )
-@pytest.mark.parametrize(("parametrization", "activation"), [("graph", CHAOTIC), ("usual", ERF)])
+@pytest.mark.parametrize("activation", [CHAOTIC, ERF], ids=lambda sigma: sigma.name)
 def test_every_kind_of_layer(layers: list[Layer], parametrization: Any, activation: Any) -> None:
     stack = DeconvStack((2, 3), layers, parametrization)
     check(stack, activation, 0.3, gram_of(1, stack))
+
+
+@pytest.mark.parametrize("parametrization", ["graph", "usual"])
+@pytest.mark.parametrize("activation", [RELU, ERF], ids=lambda sigma: sigma.name)
+def test_diagonals_are_those_of_the_kernels(activation: Any, parametrization: Any) -> None:
+    layers = [transposed_convolution(3, 2, 1, 1), convolution(3, padding=1), resize_convolution(2)]
+    stack = DeconvStack((2, 3), layers, parametrization)
+    exact = deconvolution.compressed(stack, activation, 0.3, jnp.eye(6))
+    found = deconvolution.diagonals(stack, activation, 0.3)
+    assert found.sigma == pytest.approx(np.asarray(exact.nngp.diagonal()), rel=1e-5)
+    assert found.theta == pytest.approx(np.asarray(exact.ntk.diagonal()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stack", "activation", "beta", "message"),
+    [
+        (DeconvStack(4, [resize_convolution(2, 3, 1, "bilinear")]), RELU, 0.1, "bilinearly"),
+        (DeconvStack(4, [UP], "usual"), CHAOTIC, 0.1, "has a kink"),
+        (DeconvStack(4, [UP]), RELU, 1.0, r"`beta` .* got 1.0"),
+        (4, RELU, 0.1, "`stack`"),
+    ],
+    ids=["bilinear", "kink", "beta", "no stack"],
+)
+def test_diagonals_refuse(stack: Any, activation: Any, beta: float, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        deconvolution.diagonals(stack, activation, beta)
 
 
 @pytest.mark.parametrize("parametrization", ["graph", "usual"])

@@ -20,7 +20,6 @@ from mpmath import log, mp, mpf
 
 from freezechaos import kernels
 from freezechaos.activations import Activation, leaky_relu, normalized, standardized
-from freezechaos.kernels.recursion import from_gap
 
 ORACLE = json.loads((Path(__file__).parent / "oracle" / "kernels.json").read_text())
 COSINE = np.array(ORACLE["cosine"])
@@ -322,7 +321,9 @@ class TestGradients:
     @pytest.mark.parametrize(
         ("form", "name", "beta"),
         [
+            (standardized, "relu", 0.3),
             (normalized, "relu", 0.3),
+            (normalized, "tanh", 0.7),
             (normalized, "gelu", 0.2),
         ],
     )
@@ -332,8 +333,8 @@ class TestGradients:
             cosine = jnp.array([-0.8, -0.55, -0.2, 0.0, 0.3, 0.62, 0.9])
 
             def at(beta, shift):
-                moved = cosine + shift
-                return jnp.stack(from_gap(act, beta, 3, moved, 1 - jnp.abs(moved)))
+                every = (kernels.nngp, kernels.ntk, kernels.ntk_gap)
+                return jnp.stack([kernel(act, beta, 6, cosine + shift) for kernel in every])
 
             for argument in (0, 1):
                 slope = jax.jacfwd(at, argument)(jnp.float64(beta), jnp.float64(0))
@@ -343,28 +344,32 @@ class TestGradients:
                     slope, (above - below) / (2 * step), rtol=1e-6, atol=1e-7
                 )
 
-    @pytest.mark.parametrize("name", ["relu"])
+    @pytest.mark.parametrize("name", ["relu", "gelu"])
     def test_at_round_cosines(self, name):
         """Where an implementation may change its formula, as at Sigma = 0, 1/2 and -1/2."""
         act, step = normalized(name), 1e-6
         with jax.enable_x64(True):
-            kernel = jax.vmap(lambda c: kernels.ntk(act, 0.0, 2, c))
-            slope = jax.vmap(jax.grad(lambda c: kernels.ntk(act, 0.0, 2, c)))
-            cosine = jnp.array([-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75])
-            difference = (kernel(cosine + step) - kernel(cosine - step)) / (2 * step)
-            np.testing.assert_allclose(slope(cosine), difference, rtol=1e-6, atol=1e-7)
+            for depth in (2,):
+                kernel = jax.vmap(lambda c, depth=depth: kernels.ntk(act, 0.0, depth, c))
+                slope = jax.vmap(jax.grad(lambda c, depth=depth: kernels.ntk(act, 0.0, depth, c)))
+                cosine = jnp.array([-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75])
+                difference = (kernel(cosine + step) - kernel(cosine - step)) / (2 * step)
+                np.testing.assert_allclose(slope(cosine), difference, rtol=1e-6, atol=1e-7)
 
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
     @pytest.mark.parametrize(
-        ("act", "dtype"),
-        [(("relu", "standardized"), "float32"), (("tanh", "normalized"), "float64")],
+        "act", [("relu", "standardized"), ("relu", "normalized"), ("tanh", "normalized")]
     )
     def test_reverse_mode_is_finite_at_both_ends(self, act, dtype):
         with precision(dtype):
             cosine = jnp.array([-1.0, 0.0, 0.5, -0.5, 1.0], dtype)
 
             def total(beta, cosine):
-                every = from_gap(activation(*act), beta, 3, cosine, 1 - jnp.abs(cosine))
-                return sum((k + 2) * jnp.sum(values) for k, values in enumerate(every))
+                every = (kernels.nngp, kernels.ntk, kernels.ntk_gap)
+                return sum(
+                    (k + 2) * jnp.sum(kernel(activation(*act), beta, 6, cosine))
+                    for k, kernel in enumerate(every)
+                )
 
             slopes_of = jax.jit(jax.grad(total, (0, 1)))
             for beta in (0.0, 0.1, 0.9):

@@ -255,7 +255,7 @@ class TestDeconvolutional:
         pairs = network(x.reshape(2, 3, *x.shape[1:]))
         np.testing.assert_allclose(pairs.reshape(together.shape), together, rtol=1e-4, atol=1e-5)
 
-    @pytest.mark.parametrize("size", [(2, 2)])
+    @pytest.mark.parametrize("size", [1, (2, 2)])
     def test_graph_based_variance_is_one_at_every_position(self, size):
         """Also in the corners; a mean over networks and channels, with its standard error."""
         stack, sigma = DeconvStack(size, [DCGAN] * 3), standardized("relu")

@@ -47,7 +47,7 @@ class End:
         """bend(gap) and the bend of the derivative, d(gap bend(gap)) / d(gap)."""
         if not self.coefficients.any():
             return jnp.zeros_like(gap), jnp.zeros_like(gap)
-        x = gap if self.power == 1 else _safe_sqrt(gap)
+        x = gap if self.power == 1 else safe_sqrt(gap)
         series = _chopped(self.coefficients, float(jnp.finfo(x.dtype).eps) / 8)
         place = 2 ** (1 + self.power) * x - 1
         derivative = _derivative_series(series, self.power)
@@ -527,7 +527,7 @@ def _clenshaw(coefficients: np.ndarray, t: Array) -> Array:
     return t * current - following + float(coefficients[0])
 
 
-def _safe_sqrt(x: Array) -> Array:
+def safe_sqrt(x: Array) -> Array:
     """sqrt with slope 0 at 0, where a kink makes the true slope infinite."""
     positive = x > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)

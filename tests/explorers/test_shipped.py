@@ -15,7 +15,6 @@ from freezechaos import (
     deconvolution,
     dynamics,
     empirical,
-    graphs,
     kernels,
     normalization,
     regimes,
@@ -399,7 +398,7 @@ def test_frames_are_the_diagonals_of_the_kernels(
     sigma = named_activation(activation)
     for kind in ("usual", "graph"):
         stack = borders.generator(layer, 1, kind)
-        found = borders.diagonals(stack, sigma, 0.3)
+        found = deconvolution.diagonals(stack, sigma, 0.3)
         exact = deconvolution.compressed(stack, sigma, 0.3, jnp.eye(16))
         assert found.sigma == pytest.approx(np.asarray(exact.nngp.diagonal()), rel=1e-5)
         assert found.theta == pytest.approx(np.asarray(exact.ntk.diagonal()), rel=1e-5)
@@ -420,12 +419,6 @@ def test_frames_say_what_a_corner_loses(explorers: dict[str, Explorer]) -> None:
     assert numbers(said, pattern) == [2, 2, 100]  # 1 / 64
     said = explorers["frames"].sentence(layer="window 3", **edge)
     assert numbers(said, pattern)[2] == 4  # 1 / 25
-
-
-def test_diagonals_refuse_a_bilinear_resize() -> None:
-    stack = deconvolution.DeconvStack(4, [graphs.resize_convolution(2, 3, 1, "bilinear")])
-    with pytest.raises(ValueError, match="must not resize bilinearly"):
-        borders.diagonals(stack, named_activation("relu"), 0.1)
 
 
 @pytest.mark.parametrize("which", layerwise.SETS)

@@ -1,11 +1,13 @@
 """Deconvolutional networks of infinite width: kernels between the positions of the output.
 
 A `DeconvStack` says which positions feed which. `ntk` and `nngp` give the kernels between all
-positions, `compressed` the same as one number for every class of pairs; `contributions` takes the
-NTK apart by layer, and `learning_rates` balances what it finds [JGGH, section 5].
+positions, `compressed` the same as one number for every class of pairs, `diagonals` their diagonals
+alone. `contributions` takes the NTK apart by layer, and `learning_rates` balances what it finds
+[JGGH, section 5].
 """
 
 from .compressed import Compressed
+from .diagonals import Diagonals, diagonals
 from .kernels import Kernels, compressed, freeze_limit, nngp, ntk
 from .layers import Contributions, contribution_norms, contributions, learning_rates
 from .stack import DeconvStack
@@ -14,10 +16,12 @@ __all__ = [
     "Compressed",
     "Contributions",
     "DeconvStack",
+    "Diagonals",
     "Kernels",
     "compressed",
     "contribution_norms",
     "contributions",
+    "diagonals",
     "freeze_limit",
     "learning_rates",
     "nngp",

@@ -13,9 +13,19 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .. import expectations
-from ..activations import Activation
+from ..activations import Activation, safe_sqrt
 
 _NODES, _TERMS, _BLOCK = 261, 128, 4096
+
+
+def check_any_variance(activation: Activation) -> None:
+    """Raise for an activation that `at_variances` is not exact for."""
+    if not activation.homogeneous and activation.plus.power < 1:
+        raise ValueError(
+            f"`activation` must be smooth or a leaky_relu where variances differ from 1; got "
+            f"{activation.name}, which has a kink. Take the graph-based parametrization, inputs "
+            "on the sphere and no bilinear resize, or activations.leaky_relu."
+        )
 
 
 class Through(NamedTuple):
@@ -50,7 +60,7 @@ def at_variances(
 
     Beyond a block of entries their number must be a multiple of it.
     """
-    s, t = _safe_sqrt(left), _safe_sqrt(right)
+    s, t = safe_sqrt(left), safe_sqrt(right)
     both = jnp.where(s * t > 0, 2 * s * t, 1)
     gap = jnp.clip((distance - (s - t) ** 2) / both, 0, 2)
     if activation.homogeneous:
@@ -124,8 +134,3 @@ def _basis() -> tuple[np.ndarray, np.ndarray]:
     for k in range(1, _TERMS - 1):
         basis[k + 1] = (nodes * basis[k] - np.sqrt(k) * basis[k - 1]) / np.sqrt(k + 1)
     return nodes, (basis * root).T / np.sum(root**2)
-
-
-def _safe_sqrt(x: Array) -> Array:
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)

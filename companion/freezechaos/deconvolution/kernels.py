@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .. import checks
 from ..activations import Activation
+from . import duals
 from .compressed import Compressed
 from .pairs import Ancestry, Variances
 from .recursion import State, run
@@ -190,20 +191,11 @@ def _variances(stack: DeconvStack, activation: Activation, gram: Array) -> Varia
     traced = isinstance(gram, jax.core.Tracer)
     own = np.ones(1) if traced else np.einsum("iipp->ip", np.asarray(gram))
     same = not traced and np.allclose(own, own.flat[0], rtol=1e-5)
-    smooth = all(layer.method == "nearest" for layer in stack.layers)
-    if (
-        same
-        and np.isclose(own.flat[0], 1, rtol=1e-5)
-        and smooth
-        and stack.parametrization == "graph"
-    ):
+    nearest = all(layer.method == "nearest" for layer in stack.layers)
+    graph = stack.parametrization == "graph"
+    if same and nearest and graph and np.isclose(own.flat[0], 1, rtol=1e-5):
         return "one"
-    if not activation.homogeneous and activation.plus.power < 1:
-        raise ValueError(
-            f"`activation` must be smooth or a leaky_relu where variances differ from 1; got "
-            f"{activation.name}, which has a kink. Take the graph-based parametrization, inputs "
-            "on the sphere and no bilinear resize, or activations.leaky_relu."
-        )
+    duals.check_any_variance(activation)
     return "border" if same else "apart"
 
 

@@ -99,10 +99,10 @@ def run(
     inputs = Inputs.of(len(gram))
     state = _first(stack, gram, inputs)
     for number, steps in enumerate(zip(*(axis.steps for axis in axes), strict=True)):
-        through = _through(activation, variances == "one", number == 0, state.pairs)
+        seen = through(activation, variances == "one", number == 0, state.pairs)
         state = _layer(
             variances == "one", number == 0, len(gram), activation.derivative_second_moment,
-            beta, state, through, steps, inputs, rates[:, number],
+            beta, state, seen, steps, inputs, rates[:, number],
         )  # fmt: skip
     return state, axes
 
@@ -119,14 +119,14 @@ def _first(stack: DeconvStack, gram: Array, inputs: Inputs) -> State:
     distance = jnp.where(same, 0, left + right - 2 * table)
 
     def ordered(entries: Array) -> Array:
-        return _flat(jnp.swapaxes(entries, 2, 3))
+        return flat(jnp.swapaxes(entries, 2, 3))
 
     pairs = Pairs(*map(ordered, (table, distance, left, right)))
     nothing = jnp.zeros((1, len(table), rows**2, columns**2), gram.dtype)
     return State(pairs, nothing, jnp.ones((), gram.dtype))
 
 
-def _flat(table: Array) -> Array:
+def flat(table: Array) -> Array:
     """As a vector, padded to a power of four, and above 2^16 of two."""
     power = (table.size - 1).bit_length()
     length = 1 << (power + power % 2 if power < 16 else power)
@@ -134,7 +134,7 @@ def _flat(table: Array) -> Array:
 
 
 @partial(jax.jit, static_argnames=("activation", "unit", "first"))
-def _through(activation: Activation, unit: bool, first: bool, pairs: Pairs) -> duals.Through:
+def through(activation: Activation, unit: bool, first: bool, pairs: Pairs) -> duals.Through:
     """What the next layer's taps read: the inputs, or what the activation makes of them."""
     if first:
         return duals.Through(pairs.sigma, pairs.distance, jnp.zeros_like(pairs.sigma))
@@ -146,13 +146,13 @@ def _through(activation: Activation, unit: bool, first: bool, pairs: Pairs) -> d
 @partial(jax.jit, static_argnames=("unit", "first", "count"))
 def _layer(
     unit: bool, first: bool, count: int, moment: float, beta: Array, state: State,
-    through: duals.Through, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
+    seen: duals.Through, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
 ) -> State:  # fmt: skip
     """One layer of taps, for `count` inputs; rates [streams, 2] of its weights and biases."""
     rows, columns = steps
     scale, dtype, shape = (1 - beta) * (1 + beta), state.theta.dtype, state.theta.shape[1:]
     row_taps, column_taps = (jnp.asarray(step.taps, dtype) for step in steps)
-    covariance, distance, slope = (part[: prod(shape)].reshape(shape) for part in through)
+    covariance, distance, slope = (part[: prod(shape)].reshape(shape) for part in seen)
 
     def over_taps(table: Array) -> Array:
         with jax.default_matmul_precision("highest"):
@@ -173,4 +173,4 @@ def _layer(
     of_weights, of_biases = (rates[:, k, None, None, None] for k in range(2))
     direct = of_weights * (sigma - beta**2)[None] + of_biases * beta**2
     theta = weight * direct + (1 - weight) / scale * over_taps(slope[None] * state.theta)
-    return State(Pairs(*map(_flat, (sigma, distance, left, right))), theta, weight)
+    return State(Pairs(*map(flat, (sigma, distance, left, right))), theta, weight)

@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from freezechaos import deconvolution, spectra
+from freezechaos import deconvolution, regimes, spectra
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
-from freezechaos.explorers.fully_connected import named_activation
-from freezechaos.explorers.positions import characteristic
-from freezechaos.explorers.readout import Bands
+from freezechaos.explorers.fully_connected import named_activation, named_regime
 from freezechaos.explorers.views import Curves, Guide, Image
 from freezechaos.graphs import (
     Layer,
@@ -77,7 +75,7 @@ def boards(beta: float, depth: float, layer: str, activation: str) -> dict[str, 
         "spectrum": known.shares[RANKS - 1],
         "boards": known.boards,
         "rank": known.rank,
-        "r": characteristic(activation, beta),
+        "r": regimes.characteristic_value(named_activation(activation), beta),
     }
 
 
@@ -125,7 +123,7 @@ def checkerboard_modes(start: Mapping[str, Any] | None = None) -> Explorer:
             ),
         ],
         numbers=["boards", "rank", "r"],
-        words={"regime": Bands("r", [1 - 1e-4, 1 + 1e-4], ["freeze", "the edge", "chaos"])},
+        words={"regime": named_regime},
         readout=(
             "{layer}, {activation}, β = {beta:.1f}: r = {r:.2f}, {regime}. Beyond the constant, "
             f"{{boards:.0%}} of the kernel lies at periods 2 and 4; without preference {EVEN:.0%} "

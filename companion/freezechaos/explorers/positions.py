@@ -10,8 +10,7 @@ import numpy as np
 from freezechaos import deconvolution, regimes
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
-from freezechaos.explorers.fully_connected import named_activation
-from freezechaos.explorers.readout import Bands
+from freezechaos.explorers.fully_connected import named_activation, named_regime
 from freezechaos.explorers.views import Image
 from freezechaos.graphs import Layer, convolution, transposed_convolution
 
@@ -48,12 +47,6 @@ def kernels_between_pixels(
     return np.round(sigma, 2), np.round(theta / np.diagonal(theta).max(), 2)
 
 
-@cache
-def characteristic(activation: str, beta: float) -> float:
-    """The characteristic value r."""
-    return float(regimes.characteristic_value(named_activation(activation), beta))
-
-
 def pixel(
     beta: float, depth: float, layer: str, activation: str, parametrization: str,
     row: float, column: float,
@@ -68,7 +61,7 @@ def pixel(
         "variance": sigma[at],
         "own": theta[at],
         "largest": np.delete(theta, at).max(),
-        "r": characteristic(activation, beta),
+        "r": regimes.characteristic_value(named_activation(activation), beta),
     }
 
 
@@ -105,7 +98,7 @@ def pixel_kernels(start: Mapping[str, Any] | None = None) -> Explorer:
             for kernel, title in (("covariance", "Covariance Σ"), ("tangent", "Scaled NTK ϑ"))
         ],
         numbers=["own", "variance", "largest", "r"],
-        words={"regime": Bands("r", [1 - 1e-4, 1 + 1e-4], ["freeze", "the edge", "chaos"])},
+        words={"regime": named_regime},
         readout=(
             "Window {layer}, {activation}, β = {beta:.1f}, {parametrization}: r = {r:.2f}, "
             "{regime}. Pixel ({row:.0f}, {column:.0f}) has variance {variance:.2f}. A correction "

@@ -1,0 +1,86 @@
+"""The diagonal alone: how large each position is, and how fast it learns from its own error."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .. import checks, graphs
+from ..activations import Activation
+from . import duals
+from .recursion import Pairs, flat, through
+from .stack import DeconvStack, checked_stack
+
+
+class Diagonals(NamedTuple):
+    """Variance and unscaled NTK of every output position with itself, both [*size]."""
+
+    sigma: Float[np.ndarray, "*size"]
+    theta: Float[np.ndarray, "*size"]
+
+
+def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagonals:
+    """The diagonals of `nngp` and `ntk`, for inputs on the sphere.
+
+    A position shares all its taps with itself, so that the diagonal feeds on the diagonal alone:
+
+        Sigma_p = beta^2 + (1 - beta^2) / |P(p)| sum over q in P(p) of E[sigma(u_q)^2],
+        Theta_p = Sigma_p + (1 - beta^2) / |P(p)| sum of Theta_q E[sigma'(u_q)^2],
+
+    or with the window's size in place of |P(p)| in the usual parametrization.
+
+    Arguments:
+        stack: of transposed convolutions, and resizes to the nearest position.
+        activation: standardized or normalized; in the usual parametrization smooth or a
+            `leaky_relu`.
+        beta: share of the bias, in [0, 1).
+
+    Raises:
+        ValueError, TypeError: a bilinear resize, after which a tap reads two positions; an
+            argument outside its range.
+
+    Source: [JGGH, section 5].
+    """
+    if any(layer.method != "nearest" for layer in checked_stack(stack).layers):
+        raise ValueError(
+            '`stack` must not resize bilinearly; got method="bilinear". Take "nearest", or the '
+            "diagonal of deconvolution.compressed(...)."
+        )
+    graph, share = stack.parametrization == "graph", 1 - checks.one_beta(beta) ** 2
+    checks.activation(activation)
+    if not graph:
+        duals.check_any_variance(activation)
+    sigma, theta = np.ones(stack.start), np.zeros(stack.start)
+    for number, size in enumerate(stack.sizes[:-1]):
+        moment, slope = _moments(activation, sigma) if number else (sigma, theta)
+        past = slope * theta
+        for axis, n in enumerate(size):
+            reads = _reads(stack.along(axis)[number], n, graph=graph)
+            moment, past = (
+                np.moveaxis(np.tensordot(reads, part, (1, axis)), 0, axis)
+                for part in (moment, past)
+            )
+        sigma = beta**2 + share * moment
+        theta = sigma + share * past
+    return Diagonals(sigma, theta)
+
+
+def _reads(layer: graphs.AxisLayer, n: int, *, graph: bool) -> np.ndarray:
+    """[length, n]: how many taps of an output read an input, over parents or window."""
+    places, _ = graphs.links(layer, n)
+    return np.sum(places == np.arange(n), axis=1) / (
+        layer.counts(n)[:, None] if graph else layer.window
+    )
+
+
+def _moments(activation: Activation, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """E[activation(u)^2] and E[activation'(u)^2] for Gaussians u of the variances sigma."""
+    values, places = np.unique(sigma, return_inverse=True)  # few of them
+    own = flat(jnp.asarray(values))
+    known = through(activation, False, False, Pairs(own, jnp.zeros_like(own), own, own))
+    square, slope = (
+        np.asarray(part, np.float64)[places].reshape(sigma.shape)
+        for part in (known.covariance, known.slope)
+    )
+    return square, activation.derivative_second_moment * slope
