@@ -1,9 +1,10 @@
-"""One headless Chromium for the whole session, shared by every test that opens a page."""
+"""One headless Chromium for every test that opens a page, and bounds on what a session holds."""
 
 import os
 import shutil
 from collections.abc import Iterator
 
+import jax
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -20,6 +21,13 @@ NO_CHROMIUM = (
     "this test needs a Chromium on the PATH as one of "
     f"{', '.join(NAMES)}: install Debian's package `chromium` or Google Chrome"
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_code_left_behind() -> Iterator[None]:
+    """Drop what was compiled for a file: XLA crashes where a process may map no more memory."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
