@@ -1,0 +1,312 @@
+"""Training: a compiled call that makes many steps, and the loop around it that keeps a record."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+from tqdm import tqdm
+
+from .. import data
+from ..deconvolution import learning_rates
+from ..networks import scale_by_layer
+from .checkpoints import Checkpoints, replaced
+from .indicators import checkerboard, diversity
+from .losses import LOSSES
+from .models import Discriminator, Generator, discriminator, generator
+from .presets import Preset
+
+_FIXED = 64  # latent vectors that are looked at all along
+
+
+class State(eqx.Module):
+    """All that a run needs to go on.
+
+    Attributes:
+        step: steps made.
+        generator, discriminator: the two networks.
+        average: the moving average of the generator.
+        memories: of the two optimizers.
+    """
+
+    step: Int[Array, ""]
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator
+    memories: tuple[Any, Any]
+
+
+class Losses(NamedTuple):
+    """Of the discriminator and of the generator in a step, or in each of many."""
+
+    discriminator: Array
+    generator: Array
+
+
+class Keys(NamedTuple):
+    """What a run draws from its seed."""
+
+    generator: PRNGKeyArray
+    discriminator: PRNGKeyArray
+    steps: PRNGKeyArray
+    fixed: PRNGKeyArray
+
+
+class DivergedError(RuntimeError):
+    """A loss or a weight is no longer finite."""
+
+
+def keys(preset: Preset) -> Keys:
+    """The keys of a run."""
+    return Keys(*jax.random.split(jax.random.key(preset.seed), 4))
+
+
+def latents(key: PRNGKeyArray, count: int, latent: int) -> Float[Array, "count latent"]:
+    """Uniform on the sphere |z|^2 = latent, where the theory wants its inputs."""
+    z = jax.random.normal(key, (count, latent))
+    return z * jnp.sqrt(latent) / jnp.linalg.norm(z, axis=1, keepdims=True)
+
+
+def real_images(preset: Preset, split: str = "train") -> Float[np.ndarray, "n size size colours"]:
+    """The images of a preset, in [-1, 1]; those of 28 x 28 get a black margin up to 32 x 32."""
+    padded = preset.data in ("mnist", "fashion_mnist") and preset.size == 32
+    size = None if padded else preset.size
+    images = data.load(
+        preset.data, split, size=size, channels=preset.colours, path=preset.path
+    ).images
+    margin = (preset.size - images.shape[1]) // 2
+    sides = [(0, 0), (margin, margin), (margin, margin), (0, 0)]
+    return np.pad(images, sides, constant_values=-1)
+
+
+def optimizers(preset: Preset) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+    """Adam for the generator, with rates by layer where gamma is not 0, and the discriminator."""
+    first = optax.adam(preset.generator_rate, b1=preset.momentum)
+    if preset.gamma:
+        stack = generator_shape(preset).network.stack
+        first = optax.chain(first, scale_by_layer(learning_rates(stack, preset.gamma)))
+    return first, optax.adam(preset.discriminator_rate, b1=preset.momentum)
+
+
+@cache
+def generator_shape(preset: Preset) -> Generator:
+    """The generator without its numbers."""
+    return eqx.filter_eval_shape(lambda key: generator(preset, key=key), jax.random.key(0))
+
+
+def initial(preset: Preset) -> State:
+    """The state before the first step."""
+    shapes = eqx.filter_eval_shape(_drawn, preset)
+    # optimized, drawing a few thousand numbers takes XLA ten times as long to compile
+    options = {"xla_backend_optimization_level": 0}
+    make = jax.jit(lambda: eqx.filter(_drawn(preset), eqx.is_array), compiler_options=options)
+    return eqx.combine(make(), eqx.filter(shapes, _is_shape, inverse=True))
+
+
+def _drawn(preset: Preset) -> State:
+    drawn = keys(preset)
+    networks = (
+        generator(preset, key=drawn.generator),
+        discriminator(preset, key=drawn.discriminator),
+    )
+    first, second = (
+        optimizer.init(eqx.filter(network, eqx.is_array))
+        for optimizer, network in zip(optimizers(preset), networks, strict=True)
+    )
+    return State(jnp.zeros((), jnp.int32), *networks, networks[0], (first, second))
+
+
+def _is_shape(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def advance(images: Float[Array, "n size size colours"], state: State, preset: Preset) -> Any:
+    """`preset.record` steps in one compiled call: the new state, and the losses of every step.
+
+    What a step draws depends on the seed and its number alone, so that a resumed run is the same
+    run. The state that goes in is used up.
+    """
+
+    static = eqx.filter(state, eqx.is_array, inverse=True)
+
+    def body(arrays: State, _: None) -> tuple[State, Losses]:
+        after, losses = step(images, eqx.combine(arrays, static), preset)
+        return eqx.filter(after, eqx.is_array), losses
+
+    arrays, losses = jax.lax.scan(body, eqx.filter(state, eqx.is_array), length=preset.record)
+    return eqx.combine(arrays, static), losses
+
+
+def step(
+    images: Float[Array, "n size size colours"], state: State, preset: Preset
+) -> tuple[State, Losses]:
+    """One step of the discriminator, then one of the generator on the same latent vectors.
+
+    The generator runs once: its images meet the old discriminator and the new one.
+    """
+    dtype, loss = jnp.dtype(preset.compute), LOSSES[preset.loss]
+    real, z = batch(images, state.step, preset)
+    real, z = real.astype(dtype), z.astype(dtype)
+    weights, static = eqx.partition(state.generator, eqx.is_array)
+    fake, pull = jax.vjp(lambda weights: eqx.combine(weights, static)(z), weights)
+
+    def of_discriminator(network: Discriminator) -> Array:
+        logits = network(real), network(fake)
+        return loss.discriminator(*(value.astype(jnp.float32) for value in logits))
+
+    def of_images(fake: Array, network: Discriminator) -> Array:
+        return loss.generator(network(fake).astype(jnp.float32))
+
+    pair = optimizers(preset)
+    first, slope = eqx.filter_value_and_grad(of_discriminator)(state.discriminator)
+    judge, judge_memory = updated(pair[1], state.discriminator, slope, state.memories[1])
+    second, slope = jax.value_and_grad(of_images)(fake, judge)
+    (slope,) = pull(slope)
+    maker, maker_memory = updated(pair[0], state.generator, slope, state.memories[0])
+    share = jnp.minimum(preset.average, (1 + state.step) / (10 + state.step))
+    average = jax.tree.map(
+        lambda old, new: share.astype(new.dtype) * old + (1 - share).astype(new.dtype) * new,
+        state.average, maker,
+    )  # fmt: skip
+    after = State(state.step + 1, maker, judge, average, (maker_memory, judge_memory))
+    return after, Losses(first, second)
+
+
+def batch(images: Array, step: Int[Array, ""], preset: Preset) -> tuple[Array, Array]:
+    """Real images, drawn with replacement, and latent vectors: functions of seed and step."""
+    picks, latent = jax.random.split(jax.random.fold_in(keys(preset).steps, step))
+    chosen = jax.random.randint(picks, (preset.batch,), 0, len(images))
+    return images[chosen], latents(latent, preset.batch, preset.latent)
+
+
+def updated(optimizer: Any, network: Any, slope: Any, memory: Any) -> tuple[Any, Any]:
+    """The network after a step of its optimizer, and the memory of it."""
+    updates, memory = optimizer.update(slope, memory)
+    return eqx.apply_updates(network, updates), memory
+
+
+@eqx.filter_jit
+def observe(state: State, preset: Preset) -> dict[str, Array]:
+    """Indicators of the images of the fixed latent vectors, and whether all weights are finite."""
+    z = latents(keys(preset).fixed, _FIXED, preset.latent)
+    images = state.generator(z)
+    two, four = checkerboard(images)
+    leaves = jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))
+    finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
+    return {
+        "diversity": diversity(images), "checkerboard_2": two, "checkerboard_4": four,
+        "finite": jnp.all(finite),
+    }  # fmt: skip
+
+
+def samples(
+    network: Generator, count: int = _FIXED, *, key: PRNGKeyArray
+) -> Float[np.ndarray, "count size size colours"]:
+    """Images of latent vectors drawn with the key, in float32."""
+    z = latents(key, count, network.network.channels[0])
+    return np.asarray(_generated(network, z))
+
+
+@eqx.filter_jit
+def _generated(network: Generator, z: Array) -> Array:
+    return network(z)
+
+
+def train(
+    preset: Preset,
+    folder: str | Path,
+    *,
+    progress: bool = True,
+    images: Float[np.ndarray, "n size size colours"] | None = None,
+    each: Callable[[State], None] | None = None,
+) -> State:
+    """Train in a folder up to `preset.steps`, from its newest checkpoint if it has any.
+
+    Arguments:
+        preset: the run; with a folder that holds one, the same but for steps, save and keep.
+        folder: holds preset.json, metrics.jsonl, a line every `record` steps, and checkpoints.
+        progress: whether a bar shows losses and indicators.
+        images: real ones in place of the preset's set, in [-1, 1].
+        each: called with the state wherever a checkpoint is written.
+
+    Raises:
+        DivergedError: a loss or a weight is no longer finite; older checkpoints are kept.
+        ChangedPresetError, BrokenCheckpointError, SaveError: as `checkpoints.Checkpoints` says.
+        OSError, ValueError: no images.
+    """
+    folder = Path(folder)
+    real = jnp.asarray(real_images(preset) if images is None else images)
+    compiled = replace(preset, steps=preset.record, save=preset.record, keep=1)  # once for all
+    first = initial(compiled)
+    with Checkpoints(folder, preset) as kept:
+        state = kept.restore(first)
+        start = int(state.step)
+        with (
+            resumed(folder / "metrics.jsonl", start) as lines,
+            tqdm(total=preset.steps, initial=start, unit="step", disable=not progress) as bar,
+        ):
+            while (made := int(state.step)) < preset.steps:
+                state, losses = advance(real, state, compiled)
+                metrics = summary(state, losses, compiled)
+                check_finite(metrics, kept.newest)
+                lines.write(json.dumps(metrics) + "\n")
+                lines.flush()
+                bar.update(metrics["step"] - made)
+                bar.set_postfix({name: f"{metrics[name]:.3f}" for name in _SHOWN})
+                if metrics["step"] % preset.save == 0 or metrics["step"] >= preset.steps:
+                    kept.save(state)
+                    if each is not None:
+                        each(state)
+    return state
+
+
+_SHOWN = ("discriminator", "generator", "diversity", "checkerboard_2")
+
+
+def summary(state: State, losses: Losses, preset: Preset) -> dict[str, Any]:
+    """A line of metrics: the step, losses in the mean over the call, indicators."""
+    means = {name: float(np.mean(value)) for name, value in losses._asdict().items()}
+    seen = {name: value.item() for name, value in observe(state, preset).items()}
+    return {"step": int(state.step), **means, **seen}
+
+
+def check_finite(metrics: dict[str, Any], newest: int | None) -> None:
+    """Stop before anything that is not finite is saved."""
+    finite = metrics.pop("finite")
+    if finite and np.isfinite([metrics["discriminator"], metrics["generator"]]).all():
+        return
+    saved = "Nothing was saved yet." if newest is None else f"The checkpoint of step {newest} is."
+    raise DivergedError(
+        f"a loss or a weight is not finite after step {metrics['step']}: discriminator "
+        f"{metrics['discriminator']:g}, generator {metrics['generator']:g}. {saved} "
+        "Train in a new folder with a lower generator_rate or discriminator_rate, half of what "
+        "they are to begin with."
+    )
+
+
+def resumed(file: Path, step: int) -> TextIO:
+    """The metrics, open to be added to, without lines past the step or broken by a kill."""
+    kept = [line for line in metrics_of(file) if line["step"] <= step]
+    replaced(file, "".join(json.dumps(line) + "\n" for line in kept))
+    return file.open("a", encoding="utf-8")
+
+
+def metrics_of(file: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; what a kill left half written is left out."""
+    lines = []
+    for text in Path(file).read_text("utf-8").splitlines() if Path(file).exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
