@@ -124,6 +124,10 @@ class TestGenerator:
             Generator(network)
 
 
+def judge(**changes) -> Discriminator:
+    return discriminator(replace(TINY, **changes), key=jax.random.key(0))
+
+
 class TestDiscriminator:
     @pytest.mark.parametrize("size", [16, 32, 64, 128])
     @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
@@ -134,18 +138,18 @@ class TestDiscriminator:
         assert network.weights[-1].shape == (4, 4, size // 2, 1)
 
     def test_logits_have_the_scale_of_the_images(self):
-        network = Discriminator(16, 1, 64, key=jax.random.key(0))
+        network = judge(discriminator_width=64)
         logits = network(jax.random.normal(jax.random.key(1), (512, 16, 16, 1)))
         assert 0.3 < float(jnp.std(logits)) < 3
 
     def test_layer_norm_is_of_one_image(self):
-        network = Discriminator(16, 1, 4, "layer", key=jax.random.key(0))
+        network = judge(discriminator_norm="layer")
         images = jax.random.normal(jax.random.key(1), (4, 16, 16, 1))
         alone = jnp.concatenate([network(image[None]) for image in images])
         np.testing.assert_allclose(network(images), alone, atol=1e-5)
 
     def test_batch_norm_is_of_the_batch(self):
-        network = Discriminator(16, 1, 4, "batch", key=jax.random.key(0))
+        network = judge(discriminator_norm="batch")
         images = jax.random.normal(jax.random.key(1), (4, 16, 16, 1))
         assert float(jnp.max(jnp.abs(network(images)[:1] - network(images[:1])))) > 1e-3
 

@@ -1,8 +1,9 @@
 """The two networks: a generator that is a deconvolutional network, the DCGAN's discriminator."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,6 +15,8 @@ from .. import activations, graphs
 from ..deconvolution import DeconvStack
 from ..networks import Deconvolutional, standardize
 from .presets import Preset
+
+Network = TypeVar("Network", bound=eqx.Module)
 
 _SLOPE = 0.2  # of the discriminator's leaky ReLU at negative values, as in DCGAN
 _UPSAMPLING = {
@@ -159,6 +162,15 @@ def generator(preset: Preset, *, key: PRNGKeyArray) -> Generator:
     >>> generator(PRESETS["smoke"], key=jax.random.key(0))(jnp.ones((5, 16))).shape
     (5, 16, 16, 1)
     """
+    return _drawn(_generator, preset, key)
+
+
+def discriminator(preset: Preset, *, key: PRNGKeyArray) -> Discriminator:
+    """A fresh discriminator."""
+    return _drawn(_discriminator, preset, key)
+
+
+def _generator(preset: Preset, key: PRNGKeyArray) -> Generator:
     doublings = _doublings(preset)
     channels = [preset.latent]
     for level in reversed(range(doublings)):
@@ -171,11 +183,26 @@ def generator(preset: Preset, *, key: PRNGKeyArray) -> Generator:
     return Generator(network, preset.norm, preset.output)
 
 
-def discriminator(preset: Preset, *, key: PRNGKeyArray) -> Discriminator:
-    """A fresh discriminator."""
+def _discriminator(preset: Preset, key: PRNGKeyArray) -> Discriminator:
     return Discriminator(
         preset.size, preset.colours, preset.discriminator_width, preset.discriminator_norm, key=key
     )
+
+
+def _drawn(make: Callable[[Preset, PRNGKeyArray], Network], preset: Preset, key: Any) -> Network:
+    """A network; optimized, drawing its weights takes XLA ten times as long to compile."""
+    if isinstance(key, jax.core.Tracer):
+        return make(preset, key)
+    shapes = eqx.filter_eval_shape(make, preset, key)
+    draw = jax.jit(
+        lambda key: eqx.filter(make(preset, key), eqx.is_array),
+        compiler_options={"xla_backend_optimization_level": 0},
+    )
+    return eqx.combine(draw(key), eqx.filter(shapes, _is_shape, inverse=True))
+
+
+def _is_shape(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def _doublings(preset: Preset) -> int:

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -22,7 +21,7 @@ from ..networks import scale_by_layer
 from .checkpoints import Checkpoints, replaced
 from .indicators import checkerboard, diversity
 from .losses import LOSSES
-from .models import Discriminator, Generator, discriminator, generator
+from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
 from .presets import Preset
 
 _FIXED = 64  # latent vectors that are looked at all along
@@ -92,41 +91,24 @@ def optimizers(preset: Preset) -> tuple[optax.GradientTransformation, optax.Grad
     """Adam for the generator, with rates by layer where gamma is not 0, and the discriminator."""
     first = optax.adam(preset.generator_rate, b1=preset.momentum)
     if preset.gamma:
-        stack = generator_shape(preset).network.stack
-        first = optax.chain(first, scale_by_layer(learning_rates(stack, preset.gamma)))
+        rates = learning_rates(upsampling_stack(preset), preset.gamma)
+        first = optax.chain(first, scale_by_layer(rates))
     return first, optax.adam(preset.discriminator_rate, b1=preset.momentum)
-
-
-@cache
-def generator_shape(preset: Preset) -> Generator:
-    """The generator without its numbers."""
-    return eqx.filter_eval_shape(lambda key: generator(preset, key=key), jax.random.key(0))
 
 
 def initial(preset: Preset) -> State:
     """The state before the first step."""
-    shapes = eqx.filter_eval_shape(_drawn, preset)
-    # optimized, drawing a few thousand numbers takes XLA ten times as long to compile
-    options = {"xla_backend_optimization_level": 0}
-    make = jax.jit(lambda: eqx.filter(_drawn(preset), eqx.is_array), compiler_options=options)
-    return eqx.combine(make(), eqx.filter(shapes, _is_shape, inverse=True))
-
-
-def _drawn(preset: Preset) -> State:
     drawn = keys(preset)
     networks = (
         generator(preset, key=drawn.generator),
         discriminator(preset, key=drawn.discriminator),
     )
+    average = jax.tree.map(jnp.copy, networks[0])  # `advance` uses both up
     first, second = (
         optimizer.init(eqx.filter(network, eqx.is_array))
         for optimizer, network in zip(optimizers(preset), networks, strict=True)
     )
-    return State(jnp.zeros((), jnp.int32), *networks, networks[0], (first, second))
-
-
-def _is_shape(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct)
+    return State(jnp.zeros((), jnp.int32), *networks, average, (first, second))
 
 
 @eqx.filter_jit(donate="all-except-first")
