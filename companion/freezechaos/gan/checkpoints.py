@@ -1,0 +1,217 @@
+"""Checkpoints of a run: written whole or not at all, checked when read, the last few kept.
+
+Orbax writes them; beside the numbers lies a checksum of every array, since a damaged file may
+read as zeros.
+"""
+
+import json
+import os
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+from zlib import crc32
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .presets import Preset
+
+Tree = TypeVar("Tree")
+
+_FREE = ("steps", "save", "keep")  # of a preset, may differ when a run goes on
+
+
+class ChangedPresetError(ValueError):
+    """A folder holds a run of another preset."""
+
+
+class BrokenCheckpointError(RuntimeError):
+    """No checkpoint can be read."""
+
+
+class SaveError(RuntimeError):
+    """A checkpoint could not be written."""
+
+
+class Checkpoints:
+    """The checkpoints in a folder of a run, to be opened with `with`.
+
+    Arguments:
+        folder: made if it is not there; holds preset.json and checkpoints/.
+        preset: what is run; `preset.keep` checkpoints are kept.
+        reads_only: whether to leave the folder as it is, which another process may write to.
+
+    Raises:
+        ChangedPresetError: the folder holds a run of another preset.
+    """
+
+    def __init__(self, folder: str | Path, preset: Preset, *, reads_only: bool = False):
+        import orbax.checkpoint as orbax  # slow to import
+
+        self.folder, self._orbax, self._writes = Path(folder).absolute(), orbax, not reads_only
+        self.folder.mkdir(parents=True, exist_ok=True)
+        check_preset(self.folder, preset)
+        if self._writes and jax.process_index() == 0:
+            text = json.dumps(asdict(preset), indent=2) + "\n"
+            replaced(self.folder / "preset.json", text.encode())
+        options = orbax.CheckpointManagerOptions(
+            max_to_keep=preset.keep if self._writes else None, create=self._writes,
+            cleanup_tmp_directories=self._writes, read_only=reads_only,
+            enable_async_checkpointing=False, single_host_load_and_broadcast=False,
+        )  # fmt: skip
+        self._manager = orbax.CheckpointManager(self.folder / "checkpoints", options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.close()
+
+    @property
+    def newest(self) -> int | None:
+        """The step of the newest checkpoint, None without any."""
+        return self._manager.latest_step()
+
+    def save(self, state: Any) -> None:
+        """Write a state at its step, then drop the oldest beyond `keep`.
+
+        Raises:
+            SaveError: a full disk, say; the checkpoints of before are kept.
+        """
+        step, arrays = int(state.step), _named(state)
+        sums = {name: _checksum(array) for name, array in arrays.items()}
+        args = self._orbax.args
+        try:
+            self._manager.save(
+                step,
+                args=args.Composite(
+                    arrays=args.StandardSave(arrays), checksums=args.JsonSave(sums)
+                ),
+            )
+            self._manager.wait_until_finished()
+        except Exception as error:
+            size = sum(array.nbytes for array in arrays.values()) / 1e6
+            raise SaveError(
+                f"the checkpoint of step {step} could not be written to {self.folder}: "
+                f"{_first_line(error)}. What was saved before is kept. See that {size:.0f} MB are "
+                "free there, then give the same command again: it goes on from the newest."
+            ) from error
+
+    def restore(self, like: Tree) -> Tree:
+        """The newest state that is whole, of the structure of `like`, or `like` without any.
+
+        A damaged checkpoint is moved to broken/, with a warning; left where it is if this only
+        reads.
+
+        Raises:
+            BrokenCheckpointError: there were checkpoints, and all are damaged.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return self._read(step, like)
+            except Exception as error:
+                self._set_aside(step, error)
+        if steps:
+            raise BrokenCheckpointError(
+                f"no checkpoint in {self.folder} can be read; they lie in its folder broken. "
+                "Copy them back from elsewhere into checkpoints, or give the same command again "
+                "to begin at step 0."
+            )
+        return like
+
+    def _read(self, step: int, like: Tree) -> Tree:
+        args, named = self._orbax.args, _named(like)
+        shapes = {
+            name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=array.sharding)
+            for name, array in named.items()
+        }
+        whole = self._manager.restore(
+            step,
+            args=args.Composite(arrays=args.StandardRestore(shapes), checksums=args.JsonRestore()),
+        )
+        for name, array in whole.arrays.items():
+            if _checksum(array) != whole.checksums[name]:
+                raise ValueError(f"{name} is not what was saved")
+        static = eqx.filter(like, eqx.is_array, inverse=True)
+        leaves = [whole.arrays[name] for name in named]
+        arrays = jax.tree.unflatten(jax.tree.structure(eqx.filter(like, eqx.is_array)), leaves)
+        return eqx.combine(arrays, static)
+
+    def _set_aside(self, step: int, error: Exception) -> None:
+        if not self._writes:
+            return
+        broken = self.folder / "broken"
+        broken.mkdir(exist_ok=True)
+        taken = {path.name for path in broken.iterdir()}
+        name = next(name for i in range(len(taken) + 1) if (name := f"{step}.{i}") not in taken)
+        (self.folder / "checkpoints" / str(step)).rename(broken / name)
+        self._manager.reload()
+        warnings.warn(
+            f"the checkpoint of step {step} is damaged ({_first_line(error)}); it now lies in "
+            f"{broken / name}. The one before it is taken.",
+            stacklevel=3,
+        )
+
+
+def read_preset(folder: str | Path) -> Preset:
+    """The preset of the run in a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it was written by another version of this package, or damaged.
+    """
+    file = Path(folder) / "preset.json"
+    if not file.exists():
+        raise FileNotFoundError(
+            f"`folder` must hold a run; {folder} has no preset.json. Make one with "
+            "python -m freezechaos.gan train."
+        )
+    try:
+        return Preset(**json.loads(file.read_text("utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{file} does not describe a run: {error}. Mend it, or train in another folder."
+        ) from error
+
+
+def check_preset(folder: Path, preset: Preset) -> None:
+    """A folder without a run, or with one of this preset, steps, save and keep aside."""
+    if not (folder / "preset.json").exists():
+        return
+    old, new = asdict(read_preset(folder)), asdict(preset)
+    differ = [name for name in new if new[name] != old[name] and name not in _FREE]
+    if differ:
+        before, now = (
+            ", ".join(f"{name}={values[name]!r}" for name in differ) for values in (old, new)
+        )
+        raise ChangedPresetError(
+            f"`preset` must be that of the run in {folder}, which has {before}; got {now}. "
+            "Take the old values, or train in another folder."
+        )
+
+
+def replaced(file: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    with part.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree by their place in it."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
+    return {jax.tree_util.keystr(path).replace("/", "|"): leaf for path, leaf in leaves}
+
+
+def _checksum(array: Any) -> int:
+    return crc32(np.ascontiguousarray(array).tobytes())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__

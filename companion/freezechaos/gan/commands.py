@@ -1,0 +1,277 @@
+"""The command line: train, sample, report, classifier."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+from tyro import conf
+
+from . import classifier, pictures, training
+from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
+from .indicators import border, checkerboard, diversity, frechet, precision_recall
+from .presets import PRESETS, Preset
+
+_MISTAKES = (
+    ValueError, TypeError, OSError, training.DivergedError, BrokenCheckpointError, SaveError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a generator against a discriminator, from the newest checkpoint if there is one.
+
+    Presets: smoke (seconds), freeze, edge, chaos, batchnorm (minutes on a CPU), paper (a GPU).
+    Every option below has the preset's value; give --preset first to see those of another.
+
+    Watch `diversity` in the bar: 0 is a collapsed generator, that of real images is in `report`.
+    `checkerboard_2` near 1 is a picture of nothing but up-sampling. Kill it when you like: the
+    same command goes on from the newest checkpoint, and comes out the same.
+
+    Try: train --preset freeze, then train --preset chaos, then report on both.
+    """
+
+    settings: conf.OmitArgPrefixes[Preset] = field(default_factory=lambda: PRESETS["smoke"])
+    preset: str = "smoke"
+    """Where the options start from: smoke, freeze, edge, chaos, batchnorm or paper."""
+    folder: Path | None = None
+    """Of the run; runs/ and the preset's name if left out."""
+    quiet: bool = False
+    """Whether to leave out the progress bar."""
+    devices: int | None = None
+    """How many of this host's devices share the batches; all there are if left out."""
+    hosts: int | None = None
+    """How many hosts train together, each with this command; a cluster that JAX knows says so."""
+    host: int | None = None
+    """Which of them this is, from 0; the first writes."""
+    coordinator: str | None = None
+    """Address and port of the first, such as 10.0.0.1:1234."""
+
+    def run(self) -> None:
+        """Train, with a picture of samples at every checkpoint and a film of them at the end."""
+        if self.hosts is not None:
+            jax.distributed.initialize(self.coordinator, self.hosts, self.host)
+        folder = _folder(self.folder, self.preset)
+        key = training.keys(self.settings.seed).fixed
+        samples = folder / "samples"
+
+        def picture(state: training.State) -> None:
+            images = training.samples(state.generator, key=key)
+            pictures.write(samples / f"{int(state.step):06d}.png", images)
+
+        training.train(
+            self.settings, folder, progress=not self.quiet, each=picture, on=self._chosen()
+        )
+        if jax.process_index() == 0:
+            film = pictures.film(folder / "film.gif", sorted(samples.glob("[0-9]*.png")))
+            print(f"{folder}: {self.settings.steps} steps; pictures in {samples}, film in {film}")
+
+    def _chosen(self) -> list[jax.Device] | None:
+        there = jax.devices()
+        if self.devices is None:
+            return None
+        if not 1 <= self.devices <= len(there):
+            raise ValueError(
+                f"`devices` must be 1 to {len(there)}, what there is; got {self.devices}. "
+                "Leave it out for all."
+            )
+        return there[: self.devices]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Write a PNG of images from the newest checkpoint of a run."""
+
+    preset: str = "smoke"
+    """Whose folder to look in, where --folder is left out."""
+    folder: Path | None = None
+    """Of the run; runs/ and the preset's name if left out."""
+    out: Path | None = None
+    """The file; sample.png in the folder if left out."""
+    count: int = 64
+    """How many images."""
+    seed: int = 0
+    """Of their latent vectors."""
+    average: bool = True
+    """Whether of the moving average of the generator."""
+
+    def run(self) -> None:
+        """Generate and write."""
+        if self.count < 1:
+            raise ValueError(f"`count` must be 1 or more; got {self.count}. Try 64.")
+        folder = _folder(self.folder, self.preset)
+        state = newest(folder)
+        network = state.average if self.average else state.generator
+        images = training.samples(network, self.count, key=jax.random.key(self.seed))
+        print(pictures.write(self.out or folder / "sample.png", images))
+
+
+@dataclass(frozen=True)
+class Report:
+    """Print a run's indicators, with those of as many real images beside them."""
+
+    preset: str = "smoke"
+    """Whose folder to look in, where --folder is left out."""
+    folder: Path | None = None
+    """Of the run; runs/ and the preset's name if left out."""
+    count: int = 512
+    """How many images."""
+    seed: int = 0
+    """Of their latent vectors."""
+
+    def run(self) -> None:
+        """Generate, measure, print."""
+        if self.count < 4:
+            raise ValueError(f"`count` must be 4 or more; got {self.count}. Try 512.")
+        folder = _folder(self.folder, self.preset)
+        state, preset = newest(folder), read_preset(folder)
+        key, draw = jax.random.key(self.seed), np.random.default_rng(self.seed)
+        real, other = (
+            draw.permutation(training.real_images(preset, split).images)[: self.count]
+            for split in ("train", "test")
+        )
+        columns = {
+            "generator": training.samples(state.generator, self.count, key=key),
+            "average": training.samples(state.average, self.count, key=key),
+            "real": other,
+        }
+        rows = of_images(columns)
+        if (file := classifier_file(preset)).exists():
+            network, known = classifier.read(file)
+            seen = {name: classifier.features(network, images) for name, images in columns.items()}
+            rows |= of_features(seen, classifier.features(network, real))
+            note = f"features of a classifier that is right for {known.accuracy:.1%} of test images"
+        else:
+            note = (
+                f"for Fréchet distance, precision and recall: python -m freezechaos.gan classifier "
+                f"--folder {folder}"
+            )
+        print(f"{folder}, step {int(state.step)}\n{table(columns, rows)}\n{note}")
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Train the small classifier that `report` measures Fréchet distance, precision, recall with.
+
+    It learns the classes of the image set of a preset or of a run; runs on the same images share
+    it. Its accuracy on the test images is printed, and again in every report.
+    """
+
+    preset: str = "smoke"
+    """Whose image set to take, where --folder is left out."""
+    folder: Path | None = None
+    """A run, whose image set to take."""
+    steps: int = 1500
+    """Of 128 images; a multiple of 50."""
+    seed: int = 0
+    """Of weights and batches."""
+    quiet: bool = False
+    """Whether to leave out the progress bar."""
+
+    def run(self) -> None:
+        """Train, write, print."""
+        if self.steps < 50 or self.steps % 50:
+            raise ValueError(f"`steps` must be a multiple of 50; got {self.steps}. Try 1500.")
+        preset = PRESETS[self.preset] if self.folder is None else read_preset(self.folder)
+        network, known = classifier.train_classifier(
+            preset, steps=self.steps, seed=self.seed, progress=not self.quiet
+        )
+        classifier.write(file := classifier_file(preset), network, known)
+        print(f"{file}: right for {known.accuracy:.1%} of the test images")
+
+
+def classifier_file(preset: Preset) -> Path:
+    """Where the classifier of a preset's images lies."""
+    name = Path(preset.path).expanduser().resolve().name if preset.path else preset.data
+    return Path("runs") / "classifiers" / f"{name}-{preset.size}x{preset.colours}.eqx"
+
+
+def newest(folder: Path) -> training.State:
+    """The newest state of the run in a folder.
+
+    Raises:
+        FileNotFoundError: no run there, or none that has saved anything.
+        BrokenCheckpointError: all its checkpoints are damaged.
+    """
+    preset = read_preset(folder)
+    with Checkpoints(folder, preset, reads_only=True) as kept:
+        if kept.newest is None:
+            raise FileNotFoundError(
+                f"`folder` must hold a checkpoint; {folder} has none yet. Go on with "
+                f"python -m freezechaos.gan train until step {preset.save}."
+            )
+        return kept.restore(training.initial(preset))
+
+
+def of_images(columns: dict[str, Any]) -> dict[str, list]:
+    """Indicators of several sets of images, by name."""
+    boards = [checkerboard(x) for x in columns.values()]
+    borders = [border(x) for x in columns.values()]
+    return {
+        "diversity": [diversity(x) for x in columns.values()],
+        "checkerboard, period 2": [share[0] for share in boards],
+        "checkerboard, period 4": [share[1] for share in boards],
+        "border, brightness": [found.brightness for found in borders],
+        "border, contrast": [found.contrast for found in borders],
+    }
+
+
+def of_features(columns: dict[str, Any], real: Any) -> dict[str, list]:
+    """Distances of several sets of features from those of as many real images, by name."""
+    covered = [precision_recall(x, real) for x in columns.values()]
+    return {
+        "Fréchet distance": [frechet(x, real) for x in columns.values()],
+        "precision": [found.precision for found in covered],
+        "recall": [found.recall for found in covered],
+    }
+
+
+def table(columns: Iterable[str], rows: dict[str, list]) -> str:
+    """A line for each indicator, a column for each set."""
+    lines = [" " * 24 + "".join(f"{name:>11}" for name in columns)]
+    lines += [
+        f"{name:24}" + "".join(f"{float(value):11.3f}" for value in values)
+        for name, values in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it did what it should, 2 with a message if not."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        settings = PRESETS[_named(given)]
+        commands = Annotated[
+            Annotated[Train, conf.subcommand(default=Train(settings))]
+            | Annotated[Sample, conf.subcommand()]
+            | Annotated[Report, conf.subcommand()]
+            | Annotated[Classify, conf.subcommand("classifier")],
+            conf.AvoidSubcommands,
+        ]
+        command: Any = tyro.cli(
+            commands, prog="python -m freezechaos.gan", description=__doc__, args=given
+        )
+        command.run()
+    except _MISTAKES as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """The preset among the arguments, which the defaults of all others hang on."""
+    name = "smoke"
+    for one, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if one == "--preset" or one.startswith("--preset="):
+            name = one.partition("=")[2] or following
+    if name not in PRESETS:
+        raise ValueError(f"`--preset` must be one of {', '.join(PRESETS)}; got {name!r}.")
+    return name
+
+
+def _folder(folder: Path | None, preset: str) -> Path:
+    return Path("runs") / preset if folder is None else folder

@@ -1,0 +1,51 @@
+"""Several devices, on one host or many: a batch is shared out, all else is everywhere."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+Tree = TypeVar("Tree")
+
+
+def mesh(batch: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The devices in a row, all there are if left out.
+
+    Raises:
+        ValueError: a batch that they cannot share evenly.
+    """
+    chosen = jax.devices() if devices is None else list(devices)
+    if not chosen or batch % len(chosen):
+        fitting = max(n for n in range(1, len(chosen) + 2) if batch % n == 0)
+        raise ValueError(
+            f"`batch` must be a multiple of the number of devices, {len(chosen)}; got {batch}. "
+            f"Take {fitting} of the devices or another batch."
+        )
+    return Mesh(np.array(chosen), ("batch",), axis_types=(AxisType.Auto,))
+
+
+def everywhere(tree: Tree, mesh: Mesh) -> Tree:
+    """Every array whole on every device; each host holds the same numbers to begin with."""
+    place = NamedSharding(mesh, PartitionSpec())
+
+    def put(array: Array) -> Array:
+        whole = np.asarray(array)
+        return jax.make_array_from_callback(whole.shape, place, lambda index: whole[index])
+
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.tree.map(put, arrays), rest)
+
+
+def shared_out(tree: Tree, mesh: Mesh) -> Tree:
+    """Inside a compiled function: the first axis of every array over the devices."""
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec("batch")))
+
+
+def here(tree: Tree) -> Tree:
+    """What this host holds of arrays that are everywhere, each on one device."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda array: array.addressable_data(0), arrays), rest)

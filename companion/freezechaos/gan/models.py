@@ -1,0 +1,221 @@
+"""The two networks: a generator that is a deconvolutional network, the DCGAN's discriminator."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import sqrt
+from typing import Any, Literal, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .. import activations, graphs
+from ..deconvolution import DeconvStack
+from ..networks import Deconvolutional, standardize
+from .presets import Preset
+
+Network = TypeVar("Network", bound=eqx.Module)
+
+_SLOPE = 0.2  # of the discriminator's leaky ReLU at negative values, as in DCGAN
+_UPSAMPLING = {
+    "transposed": graphs.transposed_convolution(4, stride=2, padding=1),
+    "resize": graphs.resize_convolution(2, 3, padding=1),
+    "sub_pixel": graphs.sub_pixel_convolution(2, 3, padding=1),
+}
+
+
+class Generator(eqx.Module):
+    """A deconvolutional network from latent vectors to images, with batch norm if wanted.
+
+    Arguments:
+        network: from one position, so that its stack starts at (1, 1), to images.
+        norm: batch norm "before" or "after" every nonlinearity, or "none"; over the images of the
+            batch and their positions, channel by channel, without parameters of its own. An image
+            then depends on the batch that it is generated in.
+        output: "tanh" or "identity", what the last layer goes through.
+
+    Raises:
+        ValueError: a network that starts from more than one position.
+    """
+
+    network: Deconvolutional
+    norm: Literal["none", "before", "after"] = eqx.field(static=True, default="none")
+    output: Literal["tanh", "identity"] = eqx.field(static=True, default="tanh")
+
+    def __check_init__(self) -> None:
+        if self.network.stack.start != (1, 1):
+            raise ValueError(
+                f"`network` must start from one position, (1, 1); got {self.network.stack.start}. "
+                "Let its first layer be graphs.transposed_convolution(4)."
+            )
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Those of the network, for `networks.scale_by_layer`."""
+        return self.network.weights
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """Those of the network, for `networks.scale_by_layer`."""
+        return self.network.biases
+
+    def __call__(self, z: Float[Array, "n latent"]) -> Float[Array, "n rows columns colours"]:
+        """Images of latent vectors, computed in the type of `z`."""
+        network = self.network
+        x = z[:, None, None, :]
+        for layer in range(len(network.weights)):
+            x = self._hidden(x) if layer else x
+            x = network.affine(layer, x)
+        return jnp.tanh(x) if self.output == "tanh" else x
+
+    def _hidden(self, pre: Array) -> Array:
+        pre = _standardized(pre, (0, 1, 2)) if self.norm == "before" else pre
+        value = self.network.activation(pre)
+        return _standardized(value, (0, 1, 2)) if self.norm == "after" else value
+
+
+class Discriminator(eqx.Module):
+    """Images to logits, high for real ones, as in DCGAN.
+
+    Strided convolutions halve the grid down to 4 x 4 and double the channels, each followed by a
+    leaky ReLU; a product with all that is left is the logit. Weights start with variance
+    2 / (inputs (1 + 0.2^2)), biases at 0 [He et al., 2015].
+
+    Arguments:
+        size: pixels along a side, 4 times a power of 2.
+        colours: of the images, 1 or more.
+        width: channels after the first layer.
+        norm: "batch" or "layer" norm before every leaky ReLU but the first, with gains of its own,
+            or "none".
+        key: what the weights are drawn with.
+
+    Source: Radford, Metz and Chintala, Unsupervised representation learning with deep
+    convolutional generative adversarial networks, 2016.
+    """
+
+    weights: tuple[Float[Array, "..."], ...]
+    biases: tuple[Float[Array, " after"], ...]
+    gains: tuple[Float[Array, " after"], ...]
+    norm: Literal["none", "batch", "layer"] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        size: int,
+        colours: int,
+        width: int,
+        norm: Literal["none", "batch", "layer"] = "none",
+        *,
+        key: PRNGKeyArray,
+    ):
+        halvings = (size // 4).bit_length() - 1
+        channels = [colours, *(width << i for i in range(halvings)), 1]
+        shapes = [(4, 4, *both) for both in pairwise(channels)]
+        keys = jax.random.split(key, len(shapes))
+        scales = [sqrt(2 / (16 * before * (1 + _SLOPE**2))) for before in channels[:-1]]
+        self.weights = tuple(
+            scale * jax.random.normal(key, shape)
+            for scale, key, shape in zip(scales, keys, shapes, strict=True)
+        )
+        self.biases = tuple(map(jnp.zeros, channels[1:]))
+        self.gains = () if norm == "none" else tuple(map(jnp.ones, channels[2:-1]))
+        self.norm = norm
+
+    def __call__(self, x: Float[Array, "n rows columns colours"]) -> Float[Array, " n"]:
+        """The logits, computed in the type of `x`."""
+        for layer in range(len(self.weights) - 1):
+            x = lax.conv_general_dilated(
+                x, self.weights[layer].astype(x.dtype), (2, 2), [(1, 1), (1, 1)],
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )  # fmt: skip
+            x = self._normed(layer, x) + _row(self.biases[layer], x)
+            x = jax.nn.leaky_relu(x, _SLOPE)
+        last = self.weights[-1].reshape(-1).astype(x.dtype)
+        return x.reshape(len(x), -1) @ last + self.biases[-1].astype(x.dtype)
+
+    def _normed(self, layer: int, x: Array) -> Array:
+        if self.norm == "none" or layer == 0:
+            return x
+        axes = (0, 1, 2) if self.norm == "batch" else (1, 2, 3)
+        return _row(self.gains[layer - 1], x) * _standardized(x, axes)
+
+
+def upsampling_stack(preset: Preset) -> DeconvStack:
+    """A latent vector's 4 x 4 grid, then k convolutions and one up-sampling for every doubling.
+
+    >>> from freezechaos.gan import PRESETS
+    >>> stack = upsampling_stack(PRESETS["freeze"])
+    >>> stack.depth, stack.sizes[-1]
+    (10, (32, 32))
+    """
+    block = [graphs.convolution(3, padding=1)] * preset.convolutions
+    block = [*block, _UPSAMPLING[preset.upsampling]]
+    first = graphs.transposed_convolution(4)
+    return DeconvStack((1, 1), [first, *block * _doublings(preset)], preset.parametrization)
+
+
+def generator(preset: Preset, *, key: PRNGKeyArray) -> Generator:
+    """A fresh generator, its weights drawn from N(0, 1).
+
+    >>> from freezechaos.gan import PRESETS
+    >>> generator(PRESETS["smoke"], key=jax.random.key(0))(jnp.ones((5, 16))).shape
+    (5, 16, 16, 1)
+    """
+    return _drawn(_generator, preset, key)
+
+
+def discriminator(preset: Preset, *, key: PRNGKeyArray) -> Discriminator:
+    """A fresh discriminator."""
+    return _drawn(_discriminator, preset, key)
+
+
+def _generator(preset: Preset, key: PRNGKeyArray) -> Generator:
+    doublings = _doublings(preset)
+    channels = [preset.latent]
+    for level in reversed(range(doublings)):
+        channels += [preset.width * preset.widening**level] * (preset.convolutions + 1)
+    make = activations.normalized if preset.normalized else activations.standardized
+    network = Deconvolutional(
+        upsampling_stack(preset), [*channels, preset.colours], make(preset.activation),
+        preset.beta, key=key,
+    )  # fmt: skip
+    return Generator(network, preset.norm, preset.output)
+
+
+def _discriminator(preset: Preset, key: PRNGKeyArray) -> Discriminator:
+    return Discriminator(
+        preset.size, preset.colours, preset.discriminator_width, preset.discriminator_norm, key=key
+    )
+
+
+def _drawn(make: Callable[[Preset, PRNGKeyArray], Network], preset: Preset, key: Any) -> Network:
+    """A network; optimized, drawing its weights takes XLA ten times as long to compile."""
+    if isinstance(key, jax.core.Tracer):
+        return make(preset, key)
+    shapes = eqx.filter_eval_shape(make, preset, key)
+    draw = jax.jit(
+        lambda key: eqx.filter(make(preset, key), eqx.is_array),
+        compiler_options={"xla_backend_optimization_level": 0},
+    )
+    return eqx.combine(draw(key), eqx.filter(shapes, _is_shape, inverse=True))
+
+
+def _is_shape(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def _doublings(preset: Preset) -> int:
+    """From a side of 4 to the size."""
+    return (preset.size // 4).bit_length() - 1
+
+
+def _standardized(x: Array, axes: tuple[int, ...]) -> Array:
+    """At least in float32, where means over a batch are good."""
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return standardize(wide, axes).astype(x.dtype)
+
+
+def _row(vector: Array, like: Array) -> Array:
+    """[channels] spread over the grid, in the type of what it meets."""
+    return jnp.broadcast_to(vector.astype(like.dtype), like.shape)
