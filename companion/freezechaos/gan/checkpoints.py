@@ -15,6 +15,7 @@ from zlib import crc32
 import equinox as eqx
 import jax
 import numpy as np
+from jax.experimental.multihost_utils import sync_global_devices
 
 from .presets import Preset
 
@@ -51,7 +52,8 @@ class Checkpoints:
         import orbax.checkpoint as orbax  # slow to import
 
         self.folder, self._orbax, self._writes = Path(folder).absolute(), orbax, not reads_only
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
         check_preset(self.folder, preset)
         if self._writes and jax.process_index() == 0:
             text = json.dumps(asdict(preset), indent=2) + "\n"
@@ -115,10 +117,10 @@ class Checkpoints:
             except Exception as error:
                 self._set_aside(step, error)
         if steps:
+            where = "they lie in its folder broken. " if self._writes else ""
             raise BrokenCheckpointError(
-                f"no checkpoint in {self.folder} can be read; they lie in its folder broken. "
-                "Copy them back from elsewhere into checkpoints, or give the same command again "
-                "to begin at step 0."
+                f"no checkpoint in {self.folder} can be read; {where}"
+                "Copy them back from elsewhere into checkpoints, or train again to begin at step 0."
             )
         return like
 
@@ -144,16 +146,18 @@ class Checkpoints:
         if not self._writes:
             return
         broken = self.folder / "broken"
-        broken.mkdir(exist_ok=True)
-        taken = {path.name for path in broken.iterdir()}
-        name = next(name for i in range(len(taken) + 1) if (name := f"{step}.{i}") not in taken)
-        (self.folder / "checkpoints" / str(step)).rename(broken / name)
+        if jax.process_index() == 0:
+            broken.mkdir(exist_ok=True)
+            taken = {path.name for path in broken.iterdir()}
+            name = next(name for i in range(len(taken) + 1) if (name := f"{step}.{i}") not in taken)
+            (self.folder / "checkpoints" / str(step)).rename(broken / name)
+            warnings.warn(
+                f"the checkpoint of step {step} is damaged ({_first_line(error)}); it now lies in "
+                f"{broken / name}. The one before it is taken.",
+                stacklevel=3,
+            )
+        sync_global_devices("a damaged checkpoint is out of the way")
         self._manager.reload()
-        warnings.warn(
-            f"the checkpoint of step {step} is damaged ({_first_line(error)}); it now lies in "
-            f"{broken / name}. The one before it is taken.",
-            stacklevel=3,
-        )
 
 
 def read_preset(folder: str | Path) -> Preset:

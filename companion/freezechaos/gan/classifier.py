@@ -101,7 +101,8 @@ def train_classifier(
     memory = optax.adam(_RATE).init(eqx.filter(network, eqx.is_array))
     with tqdm(total=steps, unit="step", desc="classifier", disable=not progress) as bar:
         for start in range(0, steps, _CALL):
-            network, memory, loss = _fit(images, labels, drawn, start, network, memory)
+            begin = jnp.asarray(start)  # as a Python number it would be compiled in
+            network, memory, loss = _fit(images, labels, drawn, begin, network, memory)
             bar.update(_CALL)
             bar.set_postfix(loss=f"{float(loss):.3f}")
     named = np.argmax(_in_chunks(_logits, network, test.images), axis=1)
@@ -113,7 +114,7 @@ def train_classifier(
 
 @eqx.filter_jit
 def _fit(
-    images: Array, labels: Int[Array, " n"], key: PRNGKeyArray, start: Any,
+    images: Array, labels: Int[Array, " n"], key: PRNGKeyArray, start: Array,
     network: Classifier, memory: Any,
 ) -> tuple[Classifier, Any, Array]:  # fmt: skip
     """`_CALL` steps of Adam on the cross-entropy, and the mean loss."""

@@ -1,4 +1,4 @@
-"""The command line: train, sample, report, classifier."""
+"""The command line: train, sample, report, classifier, study."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 from tyro import conf
 
-from . import classifier, pictures, training
+from . import classifier, pictures, study, training
 from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
 from .indicators import border, checkerboard, diversity, frechet, precision_recall
 from .presets import PRESETS, Preset
@@ -63,23 +63,25 @@ class Train:
             images = training.samples(state.generator, key=key)
             pictures.write(samples / f"{int(state.step):06d}.png", images)
 
-        training.train(
+        state = training.train(
             self.settings, folder, progress=not self.quiet, each=picture, on=self._chosen()
         )
         if jax.process_index() == 0:
+            picture(state)  # a kill may have come between the last checkpoint and its picture
             film = pictures.film(folder / "film.gif", sorted(samples.glob("[0-9]*.png")))
             print(f"{folder}: {self.settings.steps} steps; pictures in {samples}, film in {film}")
 
     def _chosen(self) -> list[jax.Device] | None:
-        there = jax.devices()
         if self.devices is None:
             return None
-        if not 1 <= self.devices <= len(there):
+        there = [jax.local_devices(host) for host in range(jax.process_count())]
+        least = min(map(len, there))
+        if not 1 <= self.devices <= least:
             raise ValueError(
-                f"`devices` must be 1 to {len(there)}, what there is; got {self.devices}. "
+                f"`devices` must be 1 to {least}, what there is; got {self.devices}. "
                 "Leave it out for all."
             )
-        return there[: self.devices]
+        return [device for host in there for device in host[: self.devices]]
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,25 @@ class Classify:
         print(f"{file}: right for {known.accuracy:.1%} of the test images")
 
 
+@dataclass(frozen=True)
+class Study:
+    """Make again the stored runs of the book: four regimes, two cures, from several seeds.
+
+    Minutes for each run on a CPU. Without --folder the package's own files are replaced.
+    """
+
+    seeds: int = 3
+    """How many."""
+    folder: Path = study.STORED
+    """Where to."""
+
+    def run(self) -> None:
+        """Run, write."""
+        if self.seeds < 1:
+            raise ValueError(f"`seeds` must be 1 or more; got {self.seeds}. Try 3.")
+        study.study(self.seeds, self.folder)
+
+
 def classifier_file(preset: Preset) -> Path:
     """Where the classifier of a preset's images lies."""
     name = Path(preset.path).expanduser().resolve().name if preset.path else preset.data
@@ -249,7 +270,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Annotated[Train, conf.subcommand(default=Train(settings))]
             | Annotated[Sample, conf.subcommand()]
             | Annotated[Report, conf.subcommand()]
-            | Annotated[Classify, conf.subcommand("classifier")],
+            | Annotated[Classify, conf.subcommand("classifier")]
+            | Annotated[Study, conf.subcommand()],
             conf.AvoidSubcommands,
         ]
         command: Any = tyro.cli(
@@ -265,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _named(arguments: Sequence[str]) -> str:
     """The preset among the arguments, which the defaults of all others hang on."""
     name = "smoke"
-    for one, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for one, following in zip(arguments, [*arguments, ""][1:], strict=True):
         if one == "--preset" or one.startswith("--preset="):
             name = one.partition("=")[2] or following
     if name not in PRESETS:

@@ -20,7 +20,7 @@ def mesh(batch: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """
     chosen = jax.devices() if devices is None else list(devices)
     if not chosen or batch % len(chosen):
-        fitting = max(n for n in range(1, len(chosen) + 2) if batch % n == 0)
+        fitting = max(n for n in range(1, max(len(chosen), 2)) if batch % n == 0)
         raise ValueError(
             f"`batch` must be a multiple of the number of devices, {len(chosen)}; got {batch}. "
             f"Take {fitting} of the devices or another batch."

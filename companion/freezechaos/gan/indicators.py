@@ -94,7 +94,7 @@ def frechet(
     >>> round(frechet(line, line + 3), 6), round(frechet(line, line), 6)
     (9.0, 0.0)
     """
-    one, two = _checked_features(features, others)
+    one, two = _checked_features(features=features, others=others)
     far = np.sum((one.mean(0) - two.mean(0)) ** 2)
     first, second = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (one, two))
     values, vectors = np.linalg.eigh(first)
@@ -129,7 +129,7 @@ def precision_recall(
     >>> precision_recall(line[:25], line, k=2)
     Coverage(precision=1.0, recall=0.54)
     """
-    one, two = _checked_features(generated, real)
+    one, two = _checked_features(generated=generated, real=real)
     if not 1 <= checks.whole("k", k, 1, "Try 3.") < min(len(one), len(two)):
         raise ValueError(f"`k` must be below {min(len(one), len(two))}, the images; got {k}.")
     return Coverage(_inside(one, two, k), _inside(two, one, k))
@@ -141,19 +141,17 @@ def _inside(points: np.ndarray, others: np.ndarray, k: int) -> float:
     return float(np.mean(np.any(cdist(points, others) <= radii, axis=1)))
 
 
-def _checked_features(*sets: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    one, two = (
-        np.asarray(checks.targets(name, x), np.float64)
-        for name, x in zip(("features", "others"), sets, strict=True)
-    )
+def _checked_features(**sets: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    one, two = (np.asarray(checks.targets(name, x), np.float64) for name, x in sets.items())
     if (
         one.ndim != 2
         or two.ndim != 2
         or one.shape[1] != two.shape[1]
         or min(map(len, (one, two))) < 2
     ):
+        first, second = sets
         raise ValueError(
-            "`features` and `others` must be rows, two or more, of as many features; got shapes "
+            f"`{first}` and `{second}` must be rows, two or more, of as many features; got shapes "
             f"{list(one.shape)} and {list(two.shape)}. Take both from classifier.features."
         )
     return one, two

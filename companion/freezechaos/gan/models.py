@@ -67,7 +67,7 @@ class Generator(eqx.Module):
         x = z[:, None, None, :]
         for layer in range(len(network.weights)):
             x = self._hidden(x) if layer else x
-            x = network.affine(layer, x)
+            x = network.affine(layer, x, reverse_only=True)
         return jnp.tanh(x) if self.output == "tanh" else x
 
     def _hidden(self, pre: Array) -> Array:

@@ -92,10 +92,9 @@ class Preset:
             checks.whole(name, getattr(self, name), least, f"Try {_CUSTOMARY[name]}.")
         for name in ("save", "steps"):
             _check_multiple(name, getattr(self, name), self.record)
-        checks.one_beta(self.beta)
         for name in ("generator_rate", "discriminator_rate"):
             _check_rate(name, getattr(self, name))
-        for name in ("momentum", "average"):
+        for name in ("beta", "momentum", "average"):
             _check_share(name, getattr(self, name))
         if not isfinite(checks.number("gamma", self.gamma)):
             raise ValueError(f"`gamma` must be finite; got {self.gamma}. Try 0.5.")

@@ -1,8 +1,8 @@
-"""Training: a compiled call that makes many steps, and the loop around it that keeps a record."""
+"""Training: a compiled step, and the loop around it that keeps a record."""
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -21,7 +21,7 @@ from ..deconvolution import learning_rates
 from ..networks import scale_by_layer
 from . import devices
 from .checkpoints import Checkpoints, replaced
-from .indicators import checkerboard, diversity
+from .indicators import border, checkerboard, diversity
 from .losses import LOSSES
 from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
 from .presets import Preset
@@ -114,19 +114,36 @@ def initial(preset: Preset) -> State:
     return State(step, seed, *networks, average, (first, second))
 
 
-@eqx.filter_jit(donate="all-except-first")
 def advance(
     images: Float[Array, "n size size colours"],
     state: State,
     preset: Preset,
     mesh: Mesh | None = None,
-) -> Any:
-    """`preset.record` steps in one compiled call: the new state, and the losses of every step.
+) -> tuple[State, Losses]:
+    """`preset.record` steps: the new state, and the losses of every step.
 
     What a step draws depends on the seed and its number alone, so that a resumed run is the same
     run. The state that goes in is used up.
     """
+    (device, *_) = images.devices()
+    if device.platform != "cpu":
+        return _many_steps(images, state, preset, mesh)
+    each = []
+    for _ in range(preset.record):
+        state, losses = _one_step(images, state, preset, mesh)
+        each.append(losses)
+    return state, jax.tree.map(lambda *values: np.stack(values), *each)
 
+
+@eqx.filter_jit(donate="all-except-first")
+def _one_step(images: Array, state: State, preset: Preset, mesh: Mesh | None) -> Any:
+    """For a CPU: inside a loop XLA runs convolutions several times slower there."""
+    return step(images, state, preset, mesh)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def _many_steps(images: Array, state: State, preset: Preset, mesh: Mesh | None) -> Any:
+    """One compiled call, so that an accelerator does not wait for this process."""
     static = eqx.filter(state, eqx.is_array, inverse=True)
 
     def body(arrays: State, _: None) -> tuple[State, Losses]:
@@ -197,10 +214,12 @@ def observe(state: State, preset: Preset) -> dict[str, Array]:
     z = latents(keys(state.seed).fixed, FIXED, preset.latent)
     images = state.generator(z)
     two, four = checkerboard(images)
+    frame = border(images)
     leaves = jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))
     finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
     return {
         "diversity": diversity(images), "checkerboard_2": two, "checkerboard_4": four,
+        "border_brightness": frame.brightness, "border_contrast": frame.contrast,
         "finite": jnp.all(finite),
     }  # fmt: skip
 
@@ -250,27 +269,39 @@ def train(
     mesh = devices.mesh(preset.batch, on)
     known = real_images(preset).images if images is None else images
     real = devices.everywhere(jnp.asarray(known), mesh)
-    compiled = once_for_all(preset)
+    fresh = devices.everywhere(initial(preset), mesh)  # first, so that a mistake leaves no folder
     with Checkpoints(folder, preset) as kept:
-        state = kept.restore(devices.everywhere(initial(preset), mesh))
+        state = kept.restore(fresh)
         start, hidden = int(state.step), not (progress and leads)
         with (
             resumed(folder / "metrics.jsonl", start, writes=leads) as lines,
             tqdm(total=preset.steps, initial=start, unit="step", disable=hidden) as bar,
         ):
-            while (made := int(state.step)) < preset.steps:
-                state, losses = advance(real, state, compiled, mesh)
-                metrics = summary(state, losses, compiled)
+            for after, metrics in follow(real, state, preset, mesh):
+                state = after
                 check_finite(metrics, kept.newest)
                 lines.write(json.dumps(metrics) + "\n")
                 lines.flush()
-                bar.update(metrics["step"] - made)
+                bar.update(preset.record)
                 bar.set_postfix({name: f"{metrics[name]:.3f}" for name in _SHOWN})
                 if metrics["step"] % preset.save == 0 or metrics["step"] >= preset.steps:
                     kept.save(state)
                     if each is not None and leads:
                         each(devices.here(state))
     return devices.here(state)
+
+
+def follow(
+    images: Array, state: State, preset: Preset, mesh: Mesh | None = None
+) -> Iterator[tuple[State, dict[str, Any]]]:
+    """The state and its line of metrics after every `record` steps, up to `preset.steps`.
+
+    A state is used up as soon as the next one is asked for.
+    """
+    compiled = once_for_all(preset)
+    while int(state.step) < preset.steps:
+        state, losses = advance(images, state, compiled, mesh)
+        yield state, summary(state, losses, compiled)
 
 
 def once_for_all(preset: Preset) -> Preset:

@@ -9,11 +9,15 @@ slower than a matrix product by factors of ten. There a transposed convolution i
 - or a plain convolution into stride x stride as many channels, set side by side as pixels, which
   writes less where few taps share an output.
 
+Where one network is trained by backpropagation alone, both derivatives are plain convolutions too,
+and take half the time.
+
 benchmarks/test_deconvolution_bench.py has the times.
 """
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 from math import prod
 
 import jax
@@ -26,11 +30,13 @@ from jaxtyping import Array, Float
 from ..graphs import AxisLayer
 
 
-@partial(jax.jit, static_argnames="axes")
+@partial(jax.jit, static_argnames=("axes", "reverse_only"))
 def transposed_convolution(
     x: Float[Array, "n *size before"],
     weight: Float[Array, "*window before after"],
     axes: tuple[AxisLayer, ...],
+    *,
+    reverse_only: bool = False,
 ) -> Float[Array, "n *after after_channels"]:
     """y_p = sum over taps k and positions q with p = stride q + k - padding of x_q W_k.
 
@@ -38,10 +44,13 @@ def transposed_convolution(
         x: positions, as they are after a resize, and channels.
         weight: of all taps.
         axes: window, stride, padding and output padding along every axis; a resize is left out.
+        reverse_only: whether derivatives are taken by backpropagation alone, never forward, and
+            of one network, not of an ensemble under vmap.
     """
     axes = tuple(axis._replace(scale=1) for axis in axes)
+    on_cpu = _backpropagated if reverse_only else _on_cpu
     return lax.platform_dependent(
-        x, weight, cpu=partial(_on_cpu, axes=axes), default=partial(_dilated, axes=axes)
+        x, weight, cpu=partial(on_cpu, axes=axes), default=partial(_dilated, axes=axes)
     )
 
 
@@ -50,13 +59,9 @@ def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
 
     With weights of several networks XLA's convolution is slow again, and the product is taken.
     """
-    product = partial(_by_product, axes=axes)
-    before, after = weight.shape[-2:]
-    blocks = prod(last - first for first, last in map(_blocks, axes, x.shape[1:-1]))
-    shared = prod(-(-axis.window // axis.stride) for axis in axes)
-    taps = prod(axis.window for axis in axes)
-    if taps * after * prod(x.shape[1:-1]) < shared * before * blocks:
-        return product(x, weight)
+    by_product = partial(_by_product, axes=axes)
+    if _product_writes_less(x, weight, axes):
+        return by_product(x, weight)
 
     @custom_vmap
     def forward(x: Array, weight: Array) -> Array:
@@ -65,7 +70,7 @@ def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
     @forward.def_vmap
     def several(_: int, batched: list[bool], x: Array, weight: Array) -> tuple[Array, bool]:
         places = [0 if one else None for one in batched]
-        alone = product if batched[1] else partial(_by_convolution, axes=axes)
+        alone = by_product if batched[1] else partial(_by_convolution, axes=axes)
         return jax.vmap(alone, places)(x, weight), True
 
     @jax.custom_jvp
@@ -74,9 +79,64 @@ def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
 
     @convolved.defjvp
     def derivative(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-        return convolved(*primals), jax.jvp(product, primals, tangents)[1]
+        return convolved(*primals), jax.jvp(by_product, primals, tangents)[1]
 
     return convolved(x, weight)
+
+
+def _product_writes_less(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> bool:
+    before, after = weight.shape[-2:]
+    blocks = prod(last - first for first, last in map(_blocks, axes, x.shape[1:-1]))
+    shared = prod(-(-axis.window // axis.stride) for axis in axes)
+    taps = prod(axis.window for axis in axes)
+    return taps * after * prod(x.shape[1:-1]) < shared * before * blocks
+
+
+def _backpropagated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    """The derivative in the inputs is a strided convolution, in the weights a product a tap."""
+    one = _by_product if _product_writes_less(x, weight, axes) else _by_convolution
+    ends = [
+        (axis.padding, axis.stride * (n - 1) + axis.window - axis.padding - axis.length(n))
+        for axis, n in zip(axes, x.shape[1:-1], strict=True)
+    ]
+    strides = [axis.stride for axis in axes]
+
+    @jax.custom_vjp
+    def value(x: Array, weight: Array) -> Array:
+        return one(x, weight, axes)
+
+    def forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
+        return one(x, weight, axes), (x, weight)
+
+    def backward(saved: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
+        x, weight = saved
+        of_x = lax.conv_general_dilated(
+            slope, jnp.swapaxes(weight, -1, -2), strides, ends,
+            dimension_numbers=_channels_last(len(axes)),
+        )  # fmt: skip
+        return of_x, _into_weights(x, slope, axes, ends)
+
+    value.defvjp(forward, backward)
+    return value(x, weight)
+
+
+def _into_weights(
+    x: Array, slope: Array, axes: tuple[AxisLayer, ...], ends: list[tuple[int, int]]
+) -> Array:
+    """Tap k has the sum over images and positions q of x_q slope_(stride q + k - padding)."""
+    size, channels = x.shape[1:-1], (x.shape[-1], slope.shape[-1])
+    sides = [(0, 0, 0), *((*end, 0) for end in ends), (0, 0, 0)]
+    padded = lax.pad(slope, jnp.zeros((), slope.dtype), sides)
+    steps = [axis.stride for axis in axes]
+    taps = []
+    for tap in product(*(range(axis.window) for axis in axes)):
+        last = [k + s * (n - 1) + 1 for k, s, n in zip(tap, steps, size, strict=True)]
+        seen = lax.slice(
+            padded, (0, *tap, 0), (len(x), *last, channels[1]), (1, *steps, 1)
+        )  # fmt: skip
+        rows = seen.reshape(-1, channels[1])
+        taps.append(lax.dot_general(x.reshape(-1, channels[0]), rows, (((0,), (0,)), ((), ()))))
+    return jnp.stack(taps).reshape(*(axis.window for axis in axes), *channels)
 
 
 def _dilated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
