@@ -15,9 +15,9 @@ SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What XLA compiled is kept, for the book and the tests need much of the same. An entry that another
 # process is still writing cannot be read: it is compiled again, without a word.
-export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/_build/compiled
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
-export PYTHONWARNINGS := ignore:Error reading persistent compilation cache
+export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/_build/compiled
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+export PYTHONWARNINGS ?= ignore:Error reading persistent compilation cache
 
 # uv where it is there, pip where not (to try the other road: make UV=).
 UV := $(shell uv --version 2>/dev/null)

@@ -111,7 +111,7 @@ class TestReport:
     def test_names_all_indicators(self, inside, capsys):
         assert commands.main(["report", "--count", "64"]) == 0
         text = capsys.readouterr().out
-        assert text.startswith("runs/smoke, step 4\n")
+        assert text.startswith("runs/smoke, step 4, 64 images\n")
         assert text.splitlines()[1].split() == ["generator", "average", "real"]
         assert tuple(rows_of(text)) == INDICATORS
         assert "python -m freezechaos.gan classifier --folder runs/smoke" in text
@@ -178,7 +178,9 @@ class TestErrors:
             ("report", "`folder` must hold a run; runs/smoke has no preset.json"),
             ("report --folder nowhere", "`folder` must hold a run; nowhere has no preset.json"),
             ("report --count 3", "`count` must be 4 or more; got 3"),
-            ("classifier --steps 70", "`steps` must be a multiple of 50; got 70"),
+            ("classifier --steps 0", "`steps` must be"),
+            ("train --host 1", "`hosts` must be given with `host`"),
+            ("train --seed 3000000000", "`seed` must be below"),
             ("classifier --folder nowhere", "`folder` must hold a run; nowhere"),
             ("paint", "paint"),
             ("", "train"),

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from freezechaos.gan import PRESETS, commands, devices, training
+from freezechaos.gan import PRESETS, commands, devices, game, training
 
 # Batch norm after the nonlinearity: a bias before a norm has slope 0, and Adam makes a step of
 # full length out of what rounding leaves of it.
@@ -30,7 +30,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (32, 16, 16, 1)).astype(np.floa
 NEAR = {"rtol": 1e-4, "atol": 1e-5}
 
 
-def run(folder: Path, steps: int = 4, **others) -> training.State:
+def run(folder: Path, steps: int = 4, **others) -> game.State:
     preset = replace(PRESET, steps=steps)
     return training.train(preset, folder, progress=False, images=IMAGES, **others)
 
@@ -46,7 +46,7 @@ def assert_near(one: Path, other: Path) -> None:
         np.testing.assert_allclose(list(a.values()), list(b.values()), **NEAR)
 
 
-def arrays(state: training.State) -> list[np.ndarray]:
+def arrays(state: game.State) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array))]
 
 
@@ -93,7 +93,7 @@ def eight(tmp_path_factory) -> tuple[Path, str]:
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory) -> tuple[Path, training.State, training.State]:
+def one(tmp_path_factory) -> tuple[Path, game.State, game.State]:
     """The run on one device: its folder, the state of step 4 and that of step 6."""
     folder, devices = tmp_path_factory.mktemp("one"), jax.devices()[:1]
     early = run(folder, on=devices)
@@ -118,14 +118,14 @@ class TestEightDevices:
         assert_near(again, one[0])
 
     def test_refuse_a_batch_of_twelve(self, eight):
-        assert "Take 6 of the devices or another batch." in eight[1]
+        assert "Take 6 devices in all, or another batch." in eight[1]
 
 
 @pytest.mark.parametrize(("batch", "fitting"), [(9, 3), (12, 6), (7, 7), (1, 1)])
 def test_advice_is_to_be_followed(batch, fitting):
     """No more devices than there are."""
     eight = jax.devices()[:1] * 8
-    with pytest.raises(ValueError, match=f"Take {fitting} of the devices"):
+    with pytest.raises(ValueError, match=f"Take {fitting} devices in all"):
         devices.mesh(batch, eight)
 
 

@@ -179,7 +179,9 @@ class TestPrecisionRecall:
     def test_k(self):
         real = gaussian(4, 2)
         assert precision_recall(real, real, k=3) == (1, 1)
-        with pytest.raises(ValueError, match="`k` must be below 4, the images; got 4"):
+        with pytest.raises(
+            ValueError, match="`k` must be below 4, the smaller number of images; got 4"
+        ):
             precision_recall(real, real, k=4)
         with pytest.raises(ValueError, match="`k` must be 1 or more"):
             precision_recall(real, real, k=0)

@@ -352,6 +352,24 @@ class TestTransposedConvolution:
         for other in (formulations._by_convolution, formulations._dilated):
             np.testing.assert_allclose(other(x, weight, axes), product, rtol=1e-4, atol=1e-5)
 
+    @pytest.mark.parametrize("numbers", [(4, 2, 1, 0), (5, 3, 4, 2), (3, 1, 1, 0), (3, 3, 0, 1)])
+    @pytest.mark.parametrize("after", [2, 9])
+    def test_backpropagation_is_that_of_the_dilated_convolution(self, numbers, after):
+        """For both ways to compute the value: few channels are a product, many a convolution."""
+        axes = (
+            graphs.AxisLayer(*numbers, 1, "nearest"),
+            graphs.AxisLayer(3, 2, 1, 1, 1, "nearest"),
+        )
+        keys = jax.random.split(jax.random.key(0), 3)
+        x = jax.random.normal(keys[0], (2, 4, 3, 5))
+        weight = jax.random.normal(keys[1], (numbers[0], 3, 5, after))
+        pulled = []
+        for form in (formulations._backpropagated, formulations._dilated):
+            value, pullback = jax.vjp(lambda x, w, form=form: form(x, w, axes), x, weight)
+            pulled.append((value, *pullback(jax.random.normal(keys[2], value.shape))))
+        for ours, plain in zip(*pulled, strict=True):
+            np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4)
+
     @pytest.mark.parametrize(("width", "spacing", "start"), [(5, 2, 3), (2, 3, 0), (4, 4, 1)])
     def test_overlaps_are_added(self, width, spacing, start):
         pieces = np.random.default_rng(0).normal(size=(2, 4, width, 3)).astype(np.float32)

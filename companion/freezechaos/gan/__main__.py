@@ -1,4 +1,4 @@
-"""`python -m freezechaos.gan train|sample|report`."""
+"""`python -m freezechaos.gan`."""
 
 from .commands import main
 

@@ -1,7 +1,7 @@
 """Checkpoints of a run: written whole or not at all, checked when read, the last few kept.
 
-Orbax writes them; beside the numbers lies a checksum of every array, since a damaged file may
-read as zeros.
+Orbax writes them; beside the numbers lie shape, type and a checksum of every array, since a damaged
+file may read as zeros.
 """
 
 import json
@@ -15,7 +15,7 @@ from zlib import crc32
 import equinox as eqx
 import jax
 import numpy as np
-from jax.experimental.multihost_utils import sync_global_devices
+from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 
 from .presets import Preset
 
@@ -30,6 +30,10 @@ class ChangedPresetError(ValueError):
 
 class BrokenCheckpointError(RuntimeError):
     """No checkpoint can be read."""
+
+
+class OtherVersionError(ValueError):
+    """A checkpoint is whole, but not of the networks and optimizers of today."""
 
 
 class SaveError(RuntimeError):
@@ -57,7 +61,7 @@ class Checkpoints:
         check_preset(self.folder, preset)
         if self._writes and jax.process_index() == 0:
             text = json.dumps(asdict(preset), indent=2) + "\n"
-            replaced(self.folder / "preset.json", text.encode())
+            write_atomically(self.folder / "preset.json", text.encode())
         options = orbax.CheckpointManagerOptions(
             max_to_keep=preset.keep if self._writes else None, create=self._writes,
             cleanup_tmp_directories=self._writes, read_only=reads_only,
@@ -83,14 +87,12 @@ class Checkpoints:
             SaveError: a full disk, say; the checkpoints of before are kept.
         """
         step, arrays = int(state.step), _named(state)
-        sums = {name: _checksum(array) for name, array in arrays.items()}
+        known = {name: [*_shape(array), _checksum(array)] for name, array in arrays.items()}
         args = self._orbax.args
         try:
             self._manager.save(
                 step,
-                args=args.Composite(
-                    arrays=args.StandardSave(arrays), checksums=args.JsonSave(sums)
-                ),
+                args=args.Composite(arrays=args.StandardSave(arrays), known=args.JsonSave(known)),
             )
             self._manager.wait_until_finished()
         except Exception as error:
@@ -104,56 +106,77 @@ class Checkpoints:
     def restore(self, like: Tree) -> Tree:
         """The newest state that is whole, of the structure of `like`, or `like` without any.
 
-        A damaged checkpoint is moved to broken/, with a warning; left where it is if this only
-        reads.
+        A checkpoint that cannot be read is moved to broken/, with a warning; left where it is if
+        this only reads. Hosts agree on which.
 
         Raises:
-            BrokenCheckpointError: there were checkpoints, and all are damaged.
+            BrokenCheckpointError: there were checkpoints, and none can be read; the next time too,
+                as long as they lie in broken/.
+            OtherVersionError: a checkpoint is whole, but of another version of this package.
+            PermissionError, MemoryError: no way to a checkpoint; it is left where it is.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
-            try:
-                return self._read(step, like)
-            except Exception as error:
-                self._set_aside(step, error)
-        if steps:
-            where = "they lie in its folder broken. " if self._writes else ""
+        failed = False
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            state, error = self._attempt(step, like)
+            if np.all(process_allgather(np.array(error is None))):
+                return state
+            self._set_aside(step, error)
+            failed = True
+        broken = self.folder / "broken"
+        if failed or (self._writes and broken.is_dir() and any(broken.iterdir())):
             raise BrokenCheckpointError(
-                f"no checkpoint in {self.folder} can be read; {where}"
-                "Copy them back from elsewhere into checkpoints, or train again to begin at step 0."
+                f"no checkpoint in {self.folder} can be read. What could not lies in its folder "
+                "broken: copy checkpoints back from elsewhere, or remove broken to begin at step 0."
             )
         return like
 
+    def _attempt(self, step: int, like: Tree) -> tuple[Tree, Exception | None]:
+        try:
+            return self._read(step, like), None
+        except (OtherVersionError, PermissionError, MemoryError):
+            raise
+        except Exception as error:
+            return like, error
+
     def _read(self, step: int, like: Tree) -> Tree:
         args, named = self._orbax.args, _named(like)
+        known = self._manager.restore(step, args=args.Composite(known=args.JsonRestore())).known
+        if {name: part[:2] for name, part in known.items()} != {
+            name: _shape(array) for name, array in named.items()
+        }:
+            raise OtherVersionError(
+                f"the checkpoint of step {step} in {self.folder} was written by another version of "
+                "this package: its arrays have other names, shapes or types. Go on with that "
+                "version, or train in another folder."
+            )
         shapes = {
             name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=array.sharding)
             for name, array in named.items()
         }
         whole = self._manager.restore(
-            step,
-            args=args.Composite(arrays=args.StandardRestore(shapes), checksums=args.JsonRestore()),
-        )
-        for name, array in whole.arrays.items():
-            if _checksum(array) != whole.checksums[name]:
+            step, args=args.Composite(arrays=args.StandardRestore(shapes))
+        ).arrays
+        for name, array in whole.items():
+            if _checksum(array) != known[name][2]:
                 raise ValueError(f"{name} is not what was saved")
         static = eqx.filter(like, eqx.is_array, inverse=True)
-        leaves = [whole.arrays[name] for name in named]
-        arrays = jax.tree.unflatten(jax.tree.structure(eqx.filter(like, eqx.is_array)), leaves)
-        return eqx.combine(arrays, static)
+        structure = jax.tree.structure(eqx.filter(like, eqx.is_array))
+        return eqx.combine(jax.tree.unflatten(structure, [whole[name] for name in named]), static)
 
-    def _set_aside(self, step: int, error: Exception) -> None:
+    def _set_aside(self, step: int, error: Exception | None) -> None:
+        what = f"the checkpoint of step {step} is damaged ({_first_line(error)})"
         if not self._writes:
+            warnings.warn(f"{what}. The one before it is taken.", stacklevel=3)
             return
         broken = self.folder / "broken"
+        sync_global_devices("no host reads the damaged checkpoint any more")
         if jax.process_index() == 0:
             broken.mkdir(exist_ok=True)
             taken = {path.name for path in broken.iterdir()}
             name = next(name for i in range(len(taken) + 1) if (name := f"{step}.{i}") not in taken)
             (self.folder / "checkpoints" / str(step)).rename(broken / name)
             warnings.warn(
-                f"the checkpoint of step {step} is damaged ({_first_line(error)}); it now lies in "
-                f"{broken / name}. The one before it is taken.",
+                f"{what}; it now lies in {broken / name}. The one before it is taken.",
                 stacklevel=3,
             )
         sync_global_devices("a damaged checkpoint is out of the way")
@@ -197,7 +220,7 @@ def check_preset(folder: Path, preset: Preset) -> None:
         )
 
 
-def replaced(file: Path, content: bytes) -> None:
+def write_atomically(file: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     part = file.with_name(file.name + ".part")
     with part.open("wb") as stream:
@@ -213,9 +236,15 @@ def _named(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path).replace("/", "|"): leaf for path, leaf in leaves}
 
 
+def _shape(array: Any) -> list[Any]:
+    return [list(array.shape), array.dtype.name]
+
+
 def _checksum(array: Any) -> int:
     return crc32(np.ascontiguousarray(array).tobytes())
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception | None) -> str:
+    if error is None:
+        return "on another host"
     return str(error).strip().split("\n")[0][:200] or type(error).__name__

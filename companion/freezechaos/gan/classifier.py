@@ -9,6 +9,7 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import equinox as eqx
 import jax
@@ -18,14 +19,16 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
-from .checkpoints import replaced
+from .. import checks
+from .checkpoints import write_atomically
 from .indicators import checked_images
 from .presets import Preset
 from .training import real_images
 
 FEATURES = 64
 _CHANNELS = (16, 32, 64)
-_BATCH, _RATE, _CALL, _CHUNK = 128, 1e-3, 50, 500
+BATCH = 128
+_RATE, _STEPS, _CHUNK = 1e-3, 1500, 500
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Trained:
     """What is known of a classifier.
 
     Attributes:
-        data, size, colours: the images it is for, as in a `Preset`.
+        data: the image set it is for, or the path of a folder.
+        size, colours: of the images.
         classes: how many it tells apart.
         steps, seed: of its training.
         accuracy: share of the test images that it names rightly.
@@ -54,6 +58,7 @@ class Classifier(eqx.Module):
     convolutions: tuple[eqx.nn.Conv2d, ...]
     hidden: eqx.nn.Linear
     last: eqx.nn.Linear
+    size: int = eqx.field(static=True)
 
     def __init__(self, size: int, colours: int, classes: int, *, key: PRNGKeyArray):
         keys = jax.random.split(key, 5)
@@ -63,6 +68,7 @@ class Classifier(eqx.Module):
         )
         left = math.ceil(size / 2 ** len(_CHANNELS))
         self.hidden = eqx.nn.Linear(left**2 * _CHANNELS[-1], FEATURES, key=keys[3])
+        self.size = size
         self.last = eqx.nn.Linear(FEATURES, classes, key=keys[4])
 
     def features(self, images: Float[Array, "n size size colours"]) -> Float[Array, "n 64"]:
@@ -82,12 +88,13 @@ class Classifier(eqx.Module):
 
 
 def train_classifier(
-    preset: Preset, *, steps: int = 1500, seed: int = 0, progress: bool = True
+    preset: Preset, *, steps: int = _STEPS, seed: int = 0, progress: bool = True
 ) -> tuple[Classifier, Trained]:
     """A classifier of the preset's image set, and how often it is right on the test images.
 
     Raises:
-        ValueError: a set without classes; OSError, ValueError: no images.
+        ValueError: a set without classes, steps that are not 1 or more.
+        OSError, ValueError: no images.
     """
     train, test = (real_images(preset, split) for split in ("train", "test"))
     if train.labels is None or test.labels is None:
@@ -95,45 +102,35 @@ def train_classifier(
             f"`data` must have classes; {train.source} has none. Sort the pictures of a folder "
             "into subfolders, one a class."
         )
+    checks.whole("steps", steps, 1, f"Try {_STEPS}.")
     key, drawn = jax.random.split(jax.random.key(seed))
     network = Classifier(preset.size, preset.colours, len(train.classes), key=key)
     images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
-    memory = optax.adam(_RATE).init(eqx.filter(network, eqx.is_array))
-    with tqdm(total=steps, unit="step", desc="classifier", disable=not progress) as bar:
-        for start in range(0, steps, _CALL):
-            begin = jnp.asarray(start)  # as a Python number it would be compiled in
-            network, memory, loss = _fit(images, labels, drawn, begin, network, memory)
-            bar.update(_CALL)
-            bar.set_postfix(loss=f"{float(loss):.3f}")
+    state = optax.adam(_RATE).init(eqx.filter(network, eqx.is_array))
+    for step in tqdm(range(steps), unit="step", desc="classifier", disable=not progress):
+        number = jnp.asarray(step)  # as a Python number it would be compiled in
+        network, state = _update(images, labels, drawn, number, network, state)
     named = np.argmax(_in_chunks(_logits, network, test.images), axis=1)
     return network, Trained(
-        preset.data, preset.size, preset.colours, len(train.classes), steps, seed,
+        _source(preset), preset.size, preset.colours, len(train.classes), steps, seed,
         float(np.mean(named == test.labels)),
     )  # fmt: skip
 
 
 @eqx.filter_jit
-def _fit(
-    images: Array, labels: Int[Array, " n"], key: PRNGKeyArray, start: Array,
-    network: Classifier, memory: Any,
-) -> tuple[Classifier, Any, Array]:  # fmt: skip
-    """`_CALL` steps of Adam on the cross-entropy, and the mean loss."""
-    static = eqx.filter(network, eqx.is_array, inverse=True)
+def _update(
+    images: Array, labels: Int[Array, " n"], key: PRNGKeyArray, step: Array,
+    network: Classifier, state: Any,
+) -> tuple[Classifier, Any]:  # fmt: skip
+    """A step of Adam on the cross-entropy."""
+    picks = jax.random.randint(jax.random.fold_in(key, step), (BATCH,), 0, len(images))
 
-    def loss(weights: Any, picks: Array) -> Array:
-        logits = eqx.combine(weights, static)(images[picks])
+    def loss(network: Classifier) -> Array:
+        logits = network(images[picks])
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels[picks]))
 
-    def body(carry: tuple, step: Array) -> tuple[tuple, Array]:
-        weights, memory = carry
-        picks = jax.random.randint(jax.random.fold_in(key, step), (_BATCH,), 0, len(images))
-        value, slope = jax.value_and_grad(loss)(weights, picks)
-        updates, memory = optax.adam(_RATE).update(slope, memory)
-        return (eqx.apply_updates(weights, updates), memory), value
-
-    carry = eqx.filter(network, eqx.is_array), memory
-    (weights, memory), losses = jax.lax.scan(body, carry, start + jnp.arange(_CALL))
-    return eqx.combine(weights, static), memory, jnp.mean(losses)
+    updates, state = optax.adam(_RATE).update(eqx.filter_grad(loss)(network), state)
+    return eqx.apply_updates(network, updates), state
 
 
 def features(
@@ -145,9 +142,7 @@ def features(
         ValueError, TypeError: no images of the classifier's size and colours.
     """
     x = np.asarray(checked_images(images, 1))
-    left = math.ceil(x.shape[1] / 2 ** len(_CHANNELS))
-    fits = left**2 * _CHANNELS[-1] == network.hidden.in_features and x.shape[1] == x.shape[2]
-    if not fits or x.shape[3] != network.convolutions[0].in_channels:
+    if x.shape[1:] != (network.size, network.size, network.convolutions[0].in_channels):
         raise ValueError(
             "`images` must be of the size and colours that the classifier was trained on; got "
             f"{list(x.shape)}. Train another with python -m freezechaos.gan classifier."
@@ -171,13 +166,25 @@ def _in_chunks(function: Any, network: Classifier, images: np.ndarray) -> np.nda
     return np.concatenate([np.asarray(function(network, images[i : i + _CHUNK])) for i in starts])
 
 
+def classifier_file(preset: Preset) -> Path:
+    """Where the classifier of a preset's images lies."""
+    folder = "" if preset.path is None else f"-{crc32(_source(preset).encode()):08x}"
+    return (
+        Path("runs") / "classifiers" / f"{preset.data}{folder}-{preset.size}x{preset.colours}.eqx"
+    )
+
+
+def _source(preset: Preset) -> str:
+    return preset.data if preset.path is None else str(Path(preset.path).expanduser().resolve())
+
+
 def write(file: Path, network: Classifier, known: Trained) -> None:
     """A line of JSON, then the weights; whole or not at all."""
     content = BytesIO()
     content.write(json.dumps(asdict(known)).encode() + b"\n")
     eqx.tree_serialise_leaves(content, network)
     file.parent.mkdir(parents=True, exist_ok=True)
-    replaced(file, content.getvalue())
+    write_atomically(file, content.getvalue())
 
 
 def read(file: Path) -> tuple[Classifier, Trained]:

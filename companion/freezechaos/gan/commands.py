@@ -11,14 +11,14 @@ import numpy as np
 import tyro
 from tyro import conf
 
-from . import classifier, pictures, study, training
+from .. import checks
+from . import classifier, game, pictures, study, training
 from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
 from .indicators import border, checkerboard, diversity, frechet, precision_recall
 from .presets import PRESETS, Preset
+from .training import DivergedError
 
-_MISTAKES = (
-    ValueError, TypeError, OSError, training.DivergedError, BrokenCheckpointError, SaveError,
-)  # fmt: skip
+_MISTAKES = ValueError, TypeError, OSError, DivergedError, BrokenCheckpointError, SaveError
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Train:
 
     Watch `diversity` in the bar: 0 is a collapsed generator, that of real images is in `report`.
     `checkerboard_2` near 1 is a picture of nothing but up-sampling. Kill it when you like: the
-    same command goes on from the newest checkpoint, and comes out the same.
+    same command goes on from the newest checkpoint, and on the same devices of a CPU or TPU it
+    comes out the same to the last bit.
 
     Try: train --preset freeze, then train --preset chaos, then report on both.
     """
@@ -45,22 +46,27 @@ class Train:
     devices: int | None = None
     """How many of this host's devices share the batches; all there are if left out."""
     hosts: int | None = None
-    """How many hosts train together, each with this command; a cluster that JAX knows says so."""
+    """How many hosts train together, each given this command; the first writes."""
     host: int | None = None
-    """Which of them this is, from 0; the first writes."""
+    """Which of them this is, from 0; with --hosts, may be left out on SLURM, Open MPI and TPU."""
     coordinator: str | None = None
-    """Address and port of the first, such as 10.0.0.1:1234."""
+    """Address and port of the first, such as 10.0.0.1:1234; may be left out where --host may."""
 
     def run(self) -> None:
         """Train, with a picture of samples at every checkpoint and a film of them at the end."""
+        if self.hosts is None and (self.host is not None or self.coordinator is not None):
+            raise ValueError(
+                f"`hosts` must be given with `host` and `coordinator`; got {self.host} and "
+                f"{self.coordinator}. Say how many hosts there are, such as --hosts 2."
+            )
         if self.hosts is not None:
             jax.distributed.initialize(self.coordinator, self.hosts, self.host)
         folder = _folder(self.folder, self.preset)
-        key = training.keys(self.settings.seed).fixed
+        key = game.keys(self.settings.seed).fixed
         samples = folder / "samples"
 
-        def picture(state: training.State) -> None:
-            images = training.samples(state.generator, key=key)
+        def picture(state: game.State) -> None:
+            images = game.samples(state.generator, key=key)
             pictures.write(samples / f"{int(state.step):06d}.png", images)
 
         state = training.train(
@@ -69,7 +75,7 @@ class Train:
         if jax.process_index() == 0:
             picture(state)  # a kill may have come between the last checkpoint and its picture
             film = pictures.film(folder / "film.gif", sorted(samples.glob("[0-9]*.png")))
-            print(f"{folder}: {self.settings.steps} steps; pictures in {samples}, film in {film}")
+            print(f"{folder}: {int(state.step)} steps; pictures in {samples}, film in {film}")
 
     def _chosen(self) -> list[jax.Device] | None:
         if self.devices is None:
@@ -103,46 +109,44 @@ class Sample:
 
     def run(self) -> None:
         """Generate and write."""
-        if self.count < 1:
-            raise ValueError(f"`count` must be 1 or more; got {self.count}. Try 64.")
+        checks.whole("count", self.count, 1, "Try 64.")
         folder = _folder(self.folder, self.preset)
         state = newest(folder)
         network = state.average if self.average else state.generator
-        images = training.samples(network, self.count, key=jax.random.key(self.seed))
+        images = game.samples(network, self.count, key=jax.random.key(self.seed))
         print(pictures.write(self.out or folder / "sample.png", images))
 
 
 @dataclass(frozen=True)
 class Report:
-    """Print a run's indicators, with those of as many real images beside them."""
+    """Print a run's indicators, with those of as many real test images beside them."""
 
     preset: str = "smoke"
     """Whose folder to look in, where --folder is left out."""
     folder: Path | None = None
     """Of the run; runs/ and the preset's name if left out."""
     count: int = 512
-    """How many images."""
+    """How many images; at most as many as there are for testing."""
     seed: int = 0
     """Of their latent vectors."""
 
     def run(self) -> None:
         """Generate, measure, print."""
-        if self.count < 4:
-            raise ValueError(f"`count` must be 4 or more; got {self.count}. Try 512.")
+        checks.whole("count", self.count, 4, "Try 512; precision looks for three neighbours.")
+        checks.whole("seed", self.seed, 0, "Try 0.")
         folder = _folder(self.folder, self.preset)
         state, preset = newest(folder), read_preset(folder)
         key, draw = jax.random.key(self.seed), np.random.default_rng(self.seed)
-        real, other = (
-            draw.permutation(training.real_images(preset, split).images)[: self.count]
-            for split in ("train", "test")
-        )
+        sets = [training.real_images(preset, split).images for split in ("train", "test")]
+        count = min(self.count, *map(len, sets))
+        real, other = (draw.permutation(images)[:count] for images in sets)
         columns = {
-            "generator": training.samples(state.generator, self.count, key=key),
-            "average": training.samples(state.average, self.count, key=key),
+            "generator": game.samples(state.generator, count, key=key),
+            "average": game.samples(state.average, count, key=key),
             "real": other,
         }
         rows = of_images(columns)
-        if (file := classifier_file(preset)).exists():
+        if (file := classifier.classifier_file(preset)).exists():
             network, known = classifier.read(file)
             seen = {name: classifier.features(network, images) for name, images in columns.items()}
             rows |= of_features(seen, classifier.features(network, real))
@@ -152,7 +156,8 @@ class Report:
                 f"for Fréchet distance, precision and recall: python -m freezechaos.gan classifier "
                 f"--folder {folder}"
             )
-        print(f"{folder}, step {int(state.step)}\n{table(columns, rows)}\n{note}")
+        title = f"{folder}, step {int(state.step)}, {count} images"
+        print(f"{title}\n{table(columns, rows)}\n{note}")
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ class Classify:
     folder: Path | None = None
     """A run, whose image set to take."""
     steps: int = 1500
-    """Of 128 images; a multiple of 50."""
+    """Of training."""
     seed: int = 0
     """Of weights and batches."""
     quiet: bool = False
@@ -176,13 +181,11 @@ class Classify:
 
     def run(self) -> None:
         """Train, write, print."""
-        if self.steps < 50 or self.steps % 50:
-            raise ValueError(f"`steps` must be a multiple of 50; got {self.steps}. Try 1500.")
         preset = PRESETS[self.preset] if self.folder is None else read_preset(self.folder)
         network, known = classifier.train_classifier(
             preset, steps=self.steps, seed=self.seed, progress=not self.quiet
         )
-        classifier.write(file := classifier_file(preset), network, known)
+        classifier.write(file := classifier.classifier_file(preset), network, known)
         print(f"{file}: right for {known.accuracy:.1%} of the test images")
 
 
@@ -200,18 +203,11 @@ class Study:
 
     def run(self) -> None:
         """Run, write."""
-        if self.seeds < 1:
-            raise ValueError(f"`seeds` must be 1 or more; got {self.seeds}. Try 3.")
+        checks.whole("seeds", self.seeds, 1, "Try 3.")
         study.study(self.seeds, self.folder)
 
 
-def classifier_file(preset: Preset) -> Path:
-    """Where the classifier of a preset's images lies."""
-    name = Path(preset.path).expanduser().resolve().name if preset.path else preset.data
-    return Path("runs") / "classifiers" / f"{name}-{preset.size}x{preset.colours}.eqx"
-
-
-def newest(folder: Path) -> training.State:
+def newest(folder: Path) -> game.State:
     """The newest state of the run in a folder.
 
     Raises:
@@ -225,7 +221,7 @@ def newest(folder: Path) -> training.State:
                 f"`folder` must hold a checkpoint; {folder} has none yet. Go on with "
                 f"python -m freezechaos.gan train until step {preset.save}."
             )
-        return kept.restore(training.initial(preset))
+        return kept.restore(game.initial(preset))
 
 
 def of_images(columns: dict[str, Any]) -> dict[str, list]:

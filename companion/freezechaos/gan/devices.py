@@ -23,12 +23,12 @@ def mesh(batch: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
         fitting = max(n for n in range(1, max(len(chosen), 2)) if batch % n == 0)
         raise ValueError(
             f"`batch` must be a multiple of the number of devices, {len(chosen)}; got {batch}. "
-            f"Take {fitting} of the devices or another batch."
+            f"Take {fitting} devices in all, or another batch."
         )
     return Mesh(np.array(chosen), ("batch",), axis_types=(AxisType.Auto,))
 
 
-def everywhere(tree: Tree, mesh: Mesh) -> Tree:
+def replicate(tree: Tree, mesh: Mesh) -> Tree:
     """Every array whole on every device; each host holds the same numbers to begin with."""
     place = NamedSharding(mesh, PartitionSpec())
 
@@ -40,12 +40,19 @@ def everywhere(tree: Tree, mesh: Mesh) -> Tree:
     return eqx.combine(jax.tree.map(put, arrays), rest)
 
 
-def shared_out(tree: Tree, mesh: Mesh) -> Tree:
+def sharded(tree: Tree, mesh: Mesh) -> Tree:
     """Inside a compiled function: the first axis of every array over the devices."""
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec("batch")))
 
 
-def here(tree: Tree) -> Tree:
+def replicated(tree: Tree, mesh: Mesh) -> Tree:
+    """Inside a compiled function: every array whole on every device."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    place = NamedSharding(mesh, PartitionSpec())
+    return eqx.combine(jax.lax.with_sharding_constraint(arrays, place), rest)
+
+
+def local(tree: Tree) -> Tree:
     """What this host holds of arrays that are everywhere, each on one device."""
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.tree.map(lambda array: array.addressable_data(0), arrays), rest)

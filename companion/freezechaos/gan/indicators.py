@@ -125,13 +125,16 @@ def precision_recall(
     models, 2019.
 
     >>> import numpy as np
-    >>> line = np.linspace(0, 1, 50)[:, None]
+    >>> line = np.arange(50)[:, None]
     >>> precision_recall(line[:25], line, k=2)
     Coverage(precision=1.0, recall=0.54)
     """
     one, two = _checked_features(generated=generated, real=real)
     if not 1 <= checks.whole("k", k, 1, "Try 3.") < min(len(one), len(two)):
-        raise ValueError(f"`k` must be below {min(len(one), len(two))}, the images; got {k}.")
+        raise ValueError(
+            f"`k` must be below {min(len(one), len(two))}, the smaller number of images; got {k}. "
+            "Take more images."
+        )
     return Coverage(_inside(one, two, k), _inside(two, one, k))
 
 
@@ -142,13 +145,11 @@ def _inside(points: np.ndarray, others: np.ndarray, k: int) -> float:
 
 
 def _checked_features(**sets: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    one, two = (np.asarray(checks.targets(name, x), np.float64) for name, x in sets.items())
-    if (
-        one.ndim != 2
-        or two.ndim != 2
-        or one.shape[1] != two.shape[1]
-        or min(map(len, (one, two))) < 2
-    ):
+    for name, x in sets.items():
+        checks.targets(name, x)  # that they are numbers, and finite
+    one, two = (np.asarray(x, np.float64) for x in sets.values())
+    matrices = one.ndim == two.ndim == 2
+    if not matrices or one.shape[1] != two.shape[1] or min(len(one), len(two)) < 2:
         first, second = sets
         raise ValueError(
             f"`{first}` and `{second}` must be rows, two or more, of as many features; got shapes "

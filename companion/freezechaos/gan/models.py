@@ -36,8 +36,11 @@ class Generator(eqx.Module):
             then depends on the batch that it is generated in.
         output: "tanh" or "identity", what the last layer goes through.
 
+    Made to be trained by backpropagation: it has no forward derivatives (jax.jvp), which `network`
+    has.
+
     Raises:
-        ValueError: a network that starts from more than one position.
+        ValueError: a network that starts from more than one position, an unknown norm or output.
     """
 
     network: Deconvolutional
@@ -50,6 +53,13 @@ class Generator(eqx.Module):
                 f"`network` must start from one position, (1, 1); got {self.network.stack.start}. "
                 "Let its first layer be graphs.transposed_convolution(4)."
             )
+        _check_one_of("norm", self.norm, ("none", "before", "after"))
+        _check_one_of("output", self.output, ("tanh", "identity"))
+
+    @property
+    def latent(self) -> int:
+        """Entries of the latent vector."""
+        return self.network.channels[0]
 
     @property
     def weights(self) -> tuple[Array, ...]:
@@ -62,8 +72,17 @@ class Generator(eqx.Module):
         return self.network.biases
 
     def __call__(self, z: Float[Array, "n latent"]) -> Float[Array, "n rows columns colours"]:
-        """Images of latent vectors, computed in the type of `z`."""
+        """Images of latent vectors, computed in the type of `z`.
+
+        Raises:
+            ValueError: latent vectors of another length.
+        """
         network = self.network
+        if z.ndim != 2 or z.shape[1] != self.latent:
+            raise ValueError(
+                f"`z` must have shape [n, {self.latent}], one latent vector a row; got "
+                f"{list(z.shape)}. Reshape it with z.reshape(-1, {self.latent})."
+            )
         x = z[:, None, None, :]
         for layer in range(len(network.weights)):
             x = self._hidden(x) if layer else x
@@ -91,6 +110,9 @@ class Discriminator(eqx.Module):
             or "none".
         key: what the weights are drawn with.
 
+    Raises:
+        ValueError: a size that is not 4 times a power of 2, 8 or more; an unknown norm.
+
     Source: Radford, Metz and Chintala, Unsupervised representation learning with deep
     convolutional generative adversarial networks, 2016.
     """
@@ -109,7 +131,8 @@ class Discriminator(eqx.Module):
         *,
         key: PRNGKeyArray,
     ):
-        halvings = (size // 4).bit_length() - 1
+        _check_one_of("norm", norm, ("none", "batch", "layer"))
+        halvings = _halvings(size)
         channels = [colours, *(width << i for i in range(halvings)), 1]
         shapes = [(4, 4, *both) for both in pairwise(channels)]
         keys = jax.random.split(key, len(shapes))
@@ -152,7 +175,7 @@ def upsampling_stack(preset: Preset) -> DeconvStack:
     block = [graphs.convolution(3, padding=1)] * preset.convolutions
     block = [*block, _UPSAMPLING[preset.upsampling]]
     first = graphs.transposed_convolution(4)
-    return DeconvStack((1, 1), [first, *block * _doublings(preset)], preset.parametrization)
+    return DeconvStack((1, 1), [first, *block * _halvings(preset.size)], preset.parametrization)
 
 
 def generator(preset: Preset, *, key: PRNGKeyArray) -> Generator:
@@ -171,7 +194,7 @@ def discriminator(preset: Preset, *, key: PRNGKeyArray) -> Discriminator:
 
 
 def _generator(preset: Preset, key: PRNGKeyArray) -> Generator:
-    doublings = _doublings(preset)
+    doublings = _halvings(preset.size)
     channels = [preset.latent]
     for level in reversed(range(doublings)):
         channels += [preset.width * preset.widening**level] * (preset.convolutions + 1)
@@ -205,9 +228,17 @@ def _is_shape(leaf: Any) -> bool:
     return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
-def _doublings(preset: Preset) -> int:
-    """From a side of 4 to the size."""
-    return (preset.size // 4).bit_length() - 1
+def _halvings(size: int) -> int:
+    """From the size to a side of 4."""
+    halvings = (size // 4).bit_length() - 1
+    if size < 8 or size != 4 << halvings:
+        raise ValueError(f"`size` must be 4 times a power of 2, 8 or more; got {size}. Try 32.")
+    return halvings
+
+
+def _check_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
 
 
 def _standardized(x: Array, axes: tuple[int, ...]) -> Array:

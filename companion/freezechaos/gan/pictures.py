@@ -5,7 +5,7 @@ from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from .indicators import checked_images
@@ -13,27 +13,29 @@ from .indicators import checked_images
 _GAP = 2  # pixels between images
 
 
-def grid(
-    images: Float[np.ndarray, "n rows columns colours"], columns: int | None = None
-) -> np.ndarray:
+def as_bytes(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """Images in [-1, 1], clipped to that, as 0 to 255."""
+    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def grid(images: Float[np.ndarray, "n rows columns colours"]) -> UInt8[np.ndarray, "..."]:
     """Images in [-1, 1] side by side, white between them: [height, width, colours], 0 to 255.
 
     Arguments:
-        images: clipped to [-1, 1].
-        columns: how many a row; about as many as rows if left out.
+        images: clipped to [-1, 1]; about as many in a row as there are rows.
 
     Raises:
         ValueError, TypeError: no such images.
     """
     x = np.asarray(checked_images(images, 1))
     count, height, width, colours = x.shape
-    across = columns or ceil(sqrt(count))
+    across = ceil(sqrt(count))
     down = ceil(count / across)
     page = np.ones((down * across, height + _GAP, width + _GAP, colours), np.float32)
-    page[:count, :height, :width] = x.clip(-1, 1)
+    page[:count, :height, :width] = x
     page = page.reshape(down, across, height + _GAP, width + _GAP, colours).swapaxes(1, 2)
     page = page.reshape(down * (height + _GAP), -1, colours)[:-_GAP, :-_GAP]
-    return np.rint((page + 1) * 127.5).astype(np.uint8)
+    return as_bytes(page)
 
 
 def write(

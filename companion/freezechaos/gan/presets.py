@@ -1,12 +1,10 @@
 """What a run is made of, as a frozen dataclass, and the runs that have a name."""
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from math import isfinite
 from typing import Any, Literal, get_args, get_type_hints
 
 from .. import checks
-
-SIZES = (16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Preset:
     gamma: float = 0.0
     """Layer-wise rates of the generator fall like S^(-gamma l); 1/2 balances them in freeze."""
     average: float = 0.999
-    """Decay of the moving average of the generator, in [0, 1)."""
+    """Decay of the exponential moving average of the generator, in [0, 1); less in early steps."""
     compute: Literal["float32", "bfloat16"] = "float32"
     """What the networks compute in; weights are float32."""
     seed: int = 0
@@ -88,8 +86,13 @@ class Preset:
             if choices and type(None) not in choices and value not in choices:
                 *most, last = map(repr, choices)
                 raise ValueError(f"`{name}` must be {', '.join(most)} or {last}; got {value!r}.")
-        for name, least in _LEAST.items():
-            checks.whole(name, getattr(self, name), least, f"Try {_CUSTOMARY[name]}.")
+        for field in fields(self):
+            if field.type == "int" or field.type is int:
+                least = 0 if field.name in ("convolutions", "seed") else 1
+                hint = "" if field.default is MISSING else f"Try {field.default}."
+                checks.whole(field.name, getattr(self, field.name), least, hint)
+        if self.seed >= 2**31:
+            raise ValueError(f"`seed` must be below 2^31; got {self.seed}. Try 0.")
         for name in ("save", "steps"):
             _check_multiple(name, getattr(self, name), self.record)
         for name in ("generator_rate", "discriminator_rate"):
@@ -103,13 +106,6 @@ class Preset:
                 f'`path` goes with `data` "folder", and only there; got {self.path!r} and '
                 f"{self.data!r}. Give both or neither."
             )
-
-
-_CUSTOMARY = {
-    "latent": 64, "width": 64, "widening": 1, "convolutions": 2, "discriminator_width": 32,
-    "batch": 64, "steps": 400, "record": 20, "save": 100, "keep": 3, "seed": 0,
-}  # fmt: skip
-_LEAST = {name: 0 if name in ("convolutions", "seed") else 1 for name in _CUSTOMARY}
 
 
 def _check_multiple(name: str, value: int, record: int) -> None:

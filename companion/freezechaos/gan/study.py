@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 from tqdm import tqdm
 
-from . import devices, training
-from .checkpoints import replaced
+from . import game, pictures, training
+from .checkpoints import write_atomically
 from .presets import PRESETS, Preset
 
 SETTINGS: Mapping[str, Preset] = {
@@ -46,13 +47,13 @@ class Run:
         metrics: by name, an entry for step 0 and after every `preset.record` steps; losses are nan
             at step 0.
         frames: images of the fixed latent vectors, 0 to 255, after the steps `FRAMES`, as far as
-            they are observed.
+            they are observed; None of stored runs but the first of a setting.
         made: date, machine and version of JAX.
     """
 
     preset: Preset
     metrics: Mapping[str, Float[np.ndarray, " times"]]
-    frames: UInt8[np.ndarray, "frames latents rows columns colours"]
+    frames: UInt8[np.ndarray, "frames latents rows columns colours"] | None
     made: str
 
     @property
@@ -67,24 +68,30 @@ def run(preset: Preset, images: Float[Array, "n size size colours"] | None = Non
     Arguments:
         preset: what is run.
         images: real ones in place of the preset's set, in [-1, 1].
+
+    Raises:
+        DivergedError: a loss or a weight is no longer finite.
+        ValueError: no such images.
     """
-    real = jnp.asarray(training.real_images(preset).images if images is None else images)
+    if images is None:
+        known = training.real_images(preset).images
+    else:
+        known = training.checked_images(preset, images)
     lines, frames = [], []
-    for state, line in _observed(real, preset):
+    for state, line in _observed(jnp.asarray(known), preset):
         lines.append(line)
         if line["step"] in FRAMES:
-            shown = training.samples(state.generator, LATENTS, key=training.keys(preset.seed).fixed)
-            frames.append(np.rint((np.clip(shown, -1, 1) + 1) * 127.5).astype(np.uint8))
+            shown = game.samples(state.generator, LATENTS, key=game.keys(preset.seed).fixed)
+            frames.append(pictures.as_bytes(shown))
     metrics = {name: np.array([line[name] for line in lines]) for name in lines[0]}
     return Run(preset, metrics, np.stack(frames), made())
 
 
-def _observed(real: Array, preset: Preset) -> Iterator[tuple[training.State, dict[str, Any]]]:
-    mesh = devices.mesh(preset.batch, jax.devices()[:1])
-    state = devices.everywhere(training.initial(preset), mesh)
-    none = training.Losses(jnp.full(1, jnp.nan), jnp.full(1, jnp.nan))
-    yield state, training.summary(state, none, training.once_for_all(preset))
-    yield from training.follow(devices.everywhere(real, mesh), state, preset, mesh)
+def _observed(real: Array, preset: Preset) -> Iterator[tuple[game.State, dict[str, Any]]]:
+    state = game.initial(preset)
+    birth = {name: value.item() for name, value in game.observe(state).items() if name != "finite"}
+    yield state, {"step": 0, "discriminator": np.nan, "generator": np.nan, **birth}
+    yield from training.follow(real, state, preset)
 
 
 def made() -> str:
@@ -108,32 +115,38 @@ def write(name: str, runs: list[Run], folder: Path = STORED) -> None:
         }
         for one in runs
     ]
-    replaced(folder / f"{name}.json", (json.dumps(content) + "\n").encode())
-    np.savez_compressed(folder / f"{name}.npz", frames=runs[0].frames)
+    images, frames = BytesIO(), runs[0].frames
+    assert frames is not None, "the first run of a setting keeps its images"
+    np.savez_compressed(images, frames=frames)
+    write_atomically(folder / f"{name}.npz", images.getvalue())
+    write_atomically(folder / f"{name}.json", (json.dumps(content) + "\n").encode())
 
 
 @cache
-def stored(name: str, folder: Path = STORED) -> tuple[Run, ...]:
-    """The stored runs of a setting, a seed each; frames are those of the first.
+def stored(name: str) -> tuple[Run, ...]:
+    """The runs of a setting that come with the package, a seed each; the first has its frames.
 
     Raises:
         ValueError: no setting has that name.
-        FileNotFoundError: nothing of it is stored in the folder.
     """
     if name not in SETTINGS:
         raise ValueError(f"`name` must be one of {', '.join(SETTINGS)}; got {name!r}.")
+    return tuple(_read(name, STORED))
+
+
+def _read(name: str, folder: Path) -> list[Run]:
     content = json.loads((folder / f"{name}.json").read_text("utf-8"))
     with np.load(folder / f"{name}.npz") as kept:
         frames = kept["frames"]
-    return tuple(
+    return [
         Run(
             Preset(**one["preset"]),
             {key: np.array(values, float) for key, values in one["metrics"].items()},
-            frames,
+            None if number else frames,
             one["made"],
         )
-        for one in content
-    )
+        for number, one in enumerate(content)
+    ]
 
 
 def study(seeds: int, folder: Path = STORED, *, progress: bool = True) -> None:
@@ -142,21 +155,18 @@ def study(seeds: int, folder: Path = STORED, *, progress: bool = True) -> None:
     What the folder holds of the same presets is taken as it is, so that a killed study goes on.
     """
     kept = {name: _same(name, folder) for name in SETTINGS}
-    pairs = [(name, seed) for half in _HALVES for seed in range(seeds) for name in half]
+    halves = list(SETTINGS)[:4], list(SETTINGS)[4:]
+    pairs = [(name, seed) for half in halves for seed in range(seeds) for name in half]
     for name, seed in tqdm(pairs, unit="run", disable=not progress):
         if seed >= len(kept[name]):
             kept[name].append(run(replace(SETTINGS[name], seed=seed)))
             write(name, kept[name], folder)
 
 
-_HALVES = list(SETTINGS)[:4], list(SETTINGS)[4:]
-
-
 def _same(name: str, folder: Path) -> list[Run]:
     """Stored runs of a setting as it is today."""
-    try:
-        runs = stored.__wrapped__(name, folder)
-    except FileNotFoundError:
+    if not (folder / f"{name}.json").exists():
         return []
+    runs = _read(name, folder)
     today = [replace(SETTINGS[name], seed=seed) for seed in range(len(runs))]
-    return list(runs) if [one.preset for one in runs] == today else []
+    return runs if [one.preset for one in runs] == today else []

@@ -1,0 +1,236 @@
+"""The state of a run, a step of the game of the two networks, and what is seen of it."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..deconvolution import learning_rates
+from ..networks import scale_by_layer
+from . import devices
+from .indicators import border, checkerboard, diversity
+from .losses import LOSSES
+from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
+from .presets import Preset
+
+FIXED = 64  # latent vectors that are looked at all along
+
+
+class State(eqx.Module):
+    """All that a run needs to go on.
+
+    Attributes:
+        step: steps made.
+        seed: what everything is drawn from.
+        generator, discriminator: the two networks.
+        average: the exponential moving average of the generator.
+        optimizers: states of the optimizers of the two.
+    """
+
+    step: Int[Array, ""]
+    seed: Int[Array, ""]
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator
+    optimizers: tuple[Any, Any]
+
+
+class Losses(NamedTuple):
+    """Of the discriminator and of the generator in a step, or in each of many."""
+
+    discriminator: Array
+    generator: Array
+
+
+class Keys(NamedTuple):
+    """What a run draws from its seed."""
+
+    generator: PRNGKeyArray
+    discriminator: PRNGKeyArray
+    steps: PRNGKeyArray
+    fixed: PRNGKeyArray
+
+
+def keys(seed: int | Int[Array, ""]) -> Keys:
+    """The keys of a run."""
+    return Keys(*jax.random.split(jax.random.key(seed), 4))
+
+
+def latents(key: PRNGKeyArray, count: int, latent: int) -> Float[Array, "count latent"]:
+    """Uniform on the sphere |z|^2 = latent, where the theory wants its inputs."""
+    z = jax.random.normal(key, (count, latent))
+    return z * jnp.sqrt(latent) / jnp.linalg.norm(z, axis=1, keepdims=True)
+
+
+def optimizers(preset: Preset) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+    """Adam for the generator, with rates by layer where gamma is not 0, and the discriminator."""
+    first = optax.adam(preset.generator_rate, b1=preset.momentum)
+    if preset.gamma:
+        rates = learning_rates(upsampling_stack(preset), preset.gamma)
+        first = optax.chain(first, scale_by_layer(rates))
+    return first, optax.adam(preset.discriminator_rate, b1=preset.momentum)
+
+
+def initial(preset: Preset) -> State:
+    """The state before the first step."""
+    drawn = keys(preset.seed)
+    networks = (
+        generator(preset, key=drawn.generator),
+        discriminator(preset, key=drawn.discriminator),
+    )
+    average = jax.tree.map(jnp.copy, networks[0])  # `advance` uses both up
+    first, second = (
+        optimizer.init(eqx.filter(network, eqx.is_array))
+        for optimizer, network in zip(optimizers(preset), networks, strict=True)
+    )
+    step, seed = (jnp.asarray(number, jnp.int32) for number in (0, preset.seed))
+    return State(step, seed, *networks, average, (first, second))
+
+
+def advance(
+    images: Float[Array, "n size size colours"],
+    state: State,
+    preset: Preset,
+    mesh: Mesh | None = None,
+) -> tuple[State, Losses]:
+    """`preset.record` steps: the new state, and the losses of every step.
+
+    What a step draws depends on the seed and its number alone, so that a resumed run is the same
+    run. The state that goes in is used up.
+    """
+    (device, *_) = images.devices()
+    if device.platform != "cpu":
+        return _many_steps(images, state, preset, mesh)
+    each = []
+    for _ in range(preset.record):
+        state, losses = _one_step(images, state, preset, mesh)
+        each.append(losses)
+    return state, jax.tree.map(lambda *values: np.stack(values), *each)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def _one_step(images: Array, state: State, preset: Preset, mesh: Mesh | None) -> Any:
+    """For a CPU: inside a loop XLA runs convolutions several times slower there."""
+    return step(images, state, preset, mesh)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def _many_steps(images: Array, state: State, preset: Preset, mesh: Mesh | None) -> Any:
+    """One compiled call, so that an accelerator does not wait for this process."""
+    static = eqx.filter(state, eqx.is_array, inverse=True)
+
+    def body(arrays: State, _: None) -> tuple[State, Losses]:
+        after, losses = step(images, eqx.combine(arrays, static), preset, mesh)
+        return eqx.filter(after, eqx.is_array), losses
+
+    arrays, losses = jax.lax.scan(body, eqx.filter(state, eqx.is_array), length=preset.record)
+    return eqx.combine(arrays, static), losses
+
+
+def step(
+    images: Float[Array, "n size size colours"],
+    state: State,
+    preset: Preset,
+    mesh: Mesh | None = None,
+) -> tuple[State, Losses]:
+    """One step of the discriminator, then one of the generator on the same latent vectors.
+
+    The generator runs once: its images meet the old discriminator and the new one. Devices of a
+    mesh share the batch; its means and norms are those of the whole.
+    """
+    dtype, loss = jnp.dtype(preset.compute), LOSSES[preset.loss]
+    both = batch(images, state, preset)
+    real, z = both if mesh is None else devices.sharded(both, mesh)
+    real, z = real.astype(dtype), z.astype(dtype)
+    weights, static = eqx.partition(state.generator, eqx.is_array)
+    fake, pullback = jax.vjp(lambda weights: eqx.combine(weights, static)(z), weights)
+
+    def of_discriminator(network: Discriminator) -> Array:
+        logits = network(real), network(fake)
+        return loss.discriminator(*(value.astype(jnp.float32) for value in logits))
+
+    def of_images(fake: Array, network: Discriminator) -> Array:
+        return loss.generator(network(fake).astype(jnp.float32))
+
+    pair = optimizers(preset)
+    first, grads = eqx.filter_value_and_grad(of_discriminator)(state.discriminator)
+    second_network, second_optimizer = updated(
+        pair[1], state.discriminator, grads, state.optimizers[1]
+    )
+    second, grads = jax.value_and_grad(of_images)(fake, second_network)
+    (grads,) = pullback(grads)
+    first_network, first_optimizer = updated(pair[0], state.generator, grads, state.optimizers[0])
+    average = moving_average(state.average, first_network, state.step, preset.average)
+    after = State(
+        state.step + 1, state.seed, first_network, second_network, average,
+        (first_optimizer, second_optimizer),
+    )  # fmt: skip
+    return after if mesh is None else devices.replicated(after, mesh), Losses(first, second)
+
+
+def moving_average(
+    average: Generator, network: Generator, step: Int[Array, ""], decay: float
+) -> Generator:
+    """d average + (1 - d) network, where d = min(decay, (1 + step) / (10 + step)).
+
+    The smaller decay at the beginning lets it forget how the network was drawn: up to about step
+    9 / (1 - decay) it leans on the last ninth of the steps, whatever `decay` is. As TensorFlow's
+    ExponentialMovingAverage with num_updates.
+    """
+    share = jnp.minimum(decay, (1 + step) / (10 + step))
+    return jax.tree.map(
+        lambda old, new: share.astype(new.dtype) * old + (1 - share).astype(new.dtype) * new,
+        average, network,
+    )  # fmt: skip
+
+
+def batch(images: Array, state: State, preset: Preset) -> tuple[Array, Array]:
+    """Real images, drawn with replacement, and latent vectors: functions of seed and step."""
+    picks, latent = jax.random.split(jax.random.fold_in(keys(state.seed).steps, state.step))
+    chosen = jax.random.randint(picks, (preset.batch,), 0, len(images))
+    return images[chosen], latents(latent, preset.batch, preset.latent)
+
+
+def updated(optimizer: Any, network: Any, grads: Any, state: Any) -> tuple[Any, Any]:
+    """The network after a step of its optimizer, and the optimizer's state."""
+    updates, state = optimizer.update(grads, state)
+    return eqx.apply_updates(network, updates), state
+
+
+@eqx.filter_jit
+def observe(state: State) -> dict[str, Array]:
+    """Indicators of the images of the fixed latent vectors, and whether all weights are finite."""
+    images = state.generator(latents(keys(state.seed).fixed, FIXED, state.generator.latent))
+    two, four = checkerboard(images)
+    frame = border(images)
+    leaves = jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))
+    finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
+    return {
+        "diversity": diversity(images), "checkerboard_2": two, "checkerboard_4": four,
+        "border_brightness": frame.brightness, "border_contrast": frame.contrast,
+        "finite": jnp.all(finite),
+    }  # fmt: skip
+
+
+def samples(
+    network: Generator, count: int = FIXED, *, key: PRNGKeyArray
+) -> Float[np.ndarray, "count size size colours"]:
+    """Images of latent vectors drawn with the key, in float32."""
+    z = latents(key, count, network.latent)
+    return np.asarray(_generated(network, z))
+
+
+@eqx.filter_jit
+def _generated(network: Generator, z: Array) -> Array:
+    return network(z)
+
+
+def compiled_alike(preset: Preset) -> Preset:
+    """One preset for all that differ in nothing that is compiled."""
+    return replace(preset, steps=preset.record, save=preset.record, keep=1, seed=0)

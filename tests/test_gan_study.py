@@ -1,0 +1,70 @@
+"""The stored study: what is observed, and that it goes on where it was killed."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from freezechaos.gan import PRESETS, game, study, training
+
+TINY = replace(
+    PRESETS["smoke"], width=4, discriminator_width=2, convolutions=0, latent=4, batch=4,
+    record=20, save=40, steps=40,
+)  # fmt: skip
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, 16, 16, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def seen() -> study.Run:
+    return study.run(TINY, IMAGES)
+
+
+def test_observes_from_birth_to_end(seen, tmp_path):
+    assert seen.steps.tolist() == [0, 20, 40]
+    assert seen.frames.shape == (3, study.LATENTS, 16, 16, 1)
+    trained = training.train(TINY, tmp_path, progress=False, images=IMAGES)
+    last = training.metrics_of(tmp_path / "metrics.jsonl")[-1]
+    for name, values in seen.metrics.items():
+        assert values[-1] == pytest.approx(last[name], rel=1e-4), name
+    shown = game.samples(trained.generator, study.LATENTS, key=game.keys(0).fixed)
+    assert seen.frames[-1] == pytest.approx((shown + 1) * 127.5, abs=0.6)
+
+
+def test_birth_is_the_untrained_generator(seen):
+    born = game.observe(game.initial(TINY))
+    assert seen.metrics["diversity"][0] == pytest.approx(float(born["diversity"]), rel=1e-5)
+    assert np.isnan(seen.metrics["generator"][0])
+
+
+def test_goes_on_and_reads_back(seen, tmp_path, monkeypatch):
+    made = []
+
+    def run(preset):
+        made.append(preset.seed)
+        return replace(seen, preset=preset)
+
+    monkeypatch.setattr(study, "SETTINGS", {"freeze": TINY})
+    monkeypatch.setattr(study, "run", run)
+    study.study(2, tmp_path, progress=False)
+    assert made == [0, 1]
+    study.study(3, tmp_path, progress=False)
+    assert made == [0, 1, 2]
+    monkeypatch.setattr(study, "STORED", tmp_path)
+    first, *others = study.stored.__wrapped__("freeze")
+    assert np.array_equal(first.frames, seen.frames)
+    assert [one.frames for one in others] == [None, None]
+    assert [one.preset.seed for one in (first, *others)] == [0, 1, 2]
+    np.testing.assert_allclose(first.metrics["diversity"], seen.metrics["diversity"], rtol=1e-4)
+    monkeypatch.setattr(study, "SETTINGS", {"freeze": replace(TINY, beta=0.2)})
+    study.study(1, tmp_path, progress=False)
+    assert made == [0, 1, 2, 0]
+
+
+def test_unknown_setting():
+    with pytest.raises(ValueError, match="must be one of freeze, edge"):
+        study.stored("frieze")
+
+
+def test_says_where_it_was_made():
+    assert jax.__version__ in study.made()
