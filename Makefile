@@ -17,7 +17,8 @@ SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # process is still writing cannot be read: it is compiled again, without a word.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/_build/compiled
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
-export PYTHONWARNINGS ?= ignore:Error reading persistent compilation cache
+SILENT := ignore:Error reading persistent compilation,ignore:Error writing persistent compilation
+export PYTHONWARNINGS ?= $(SILENT)
 
 # uv where it is there, pip where not (to try the other road: make UV=).
 UV := $(shell uv --version 2>/dev/null)

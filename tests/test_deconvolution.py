@@ -186,6 +186,15 @@ def test_diagonals_are_those_of_the_kernels(activation: Any, parametrization: An
     assert found.theta == pytest.approx(np.asarray(exact.ntk.diagonal()), rel=1e-5)
 
 
+@pytest.mark.parametrize("activation", [CHAOTIC, KINKED], ids=["normalized relu", "kinked"])
+def test_diagonals_of_any_activation_where_all_variances_are_one(activation: Any) -> None:
+    stack = DeconvStack((2, 3), [UP] * 3)
+    exact = deconvolution.compressed(stack, activation, 0.3, jnp.eye(6))
+    found = deconvolution.diagonals(stack, activation, 0.3)
+    assert found.sigma == pytest.approx(1.0, rel=1e-5)
+    assert found.theta == pytest.approx(np.asarray(exact.ntk.diagonal()), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("stack", "activation", "beta", "message"),
     [

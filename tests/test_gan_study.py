@@ -50,8 +50,7 @@ def test_goes_on_and_reads_back(seen, tmp_path, monkeypatch):
     assert made == [0, 1]
     study.study(3, tmp_path, progress=False)
     assert made == [0, 1, 2]
-    monkeypatch.setattr(study, "STORED", tmp_path)
-    first, *others = study.stored.__wrapped__("freeze")
+    first, *others = study.stored("freeze", tmp_path)
     assert np.array_equal(first.frames, seen.frames)
     assert [one.frames for one in others] == [None, None]
     assert [one.preset.seed for one in (first, *others)] == [0, 1, 2]
@@ -59,6 +58,11 @@ def test_goes_on_and_reads_back(seen, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "SETTINGS", {"freeze": replace(TINY, beta=0.2)})
     study.study(1, tmp_path, progress=False)
     assert made == [0, 1, 2, 0]
+
+
+def test_nothing_stored(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must hold chaos\.json; .* Make it with"):
+        study.stored("chaos", tmp_path)
 
 
 def test_unknown_setting():

@@ -305,10 +305,12 @@ class TestAccidents:
         damage(tmp_path, 2, lambda content: content[:10])
         with (
             pytest.warns(UserWarning, match="step 2 is damaged"),
-            pytest.raises(BrokenCheckpointError, match=r"can be read\. .* or remove broken to"),
+            pytest.raises(
+                BrokenCheckpointError, match=r"can be read\. .* or remove its folder broken to"
+            ),
         ):
             run(tmp_path, 2)
-        with pytest.raises(BrokenCheckpointError, match="remove broken"):
+        with pytest.raises(BrokenCheckpointError, match="remove its folder broken"):
             run(tmp_path, 2)
         assert metrics(tmp_path)
         shutil.rmtree(tmp_path / "broken")
@@ -358,7 +360,7 @@ class TestAccidents:
         run(tmp_path, 2)
         state, poisoned = game.initial(TINY), IMAGES.copy()
         poisoned[:] = np.nan
-        monkeypatch.setattr(training, "checked_images", lambda _, images: images)
+        monkeypatch.setattr(training, "own_images", lambda _, images: images)
         with pytest.raises(training.DivergedError, match=r"after step 4: .* is finite\. Train"):
             training.train(TINY, tmp_path, progress=False, images=poisoned)
         with Checkpoints(tmp_path, TINY) as kept:

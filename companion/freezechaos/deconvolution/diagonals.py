@@ -53,7 +53,7 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagon
         duals.check_any_variance(activation)
     sigma, theta = np.ones(stack.start), np.zeros(stack.start)
     for number, size in enumerate(stack.sizes[:-1]):
-        moment, slope = _moments(activation, sigma) if number else (sigma, theta)
+        moment, slope = _moments(activation, sigma, unit=graph, first=number == 0)
         past = slope * theta
         for axis, n in enumerate(size):
             reads = _reads(stack.along(axis)[number], n, graph=graph)
@@ -74,11 +74,16 @@ def _reads(layer: graphs.AxisLayer, n: int, *, graph: bool) -> np.ndarray:
     )
 
 
-def _moments(activation: Activation, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """E[activation(u)^2] and E[activation'(u)^2] for Gaussians u of the variances sigma."""
+def _moments(
+    activation: Activation, sigma: np.ndarray, *, unit: bool, first: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """E[activation(u)^2] and E[activation'(u)^2] for Gaussians u of the variances sigma.
+
+    Of the inputs, `first`, the variances themselves and 0; `unit` says that all variances are 1.
+    """
     values, places = np.unique(sigma, return_inverse=True)  # few of them
     own = flat(jnp.asarray(values))
-    known = through(activation, False, False, Pairs(own, jnp.zeros_like(own), own, own))
+    known = through(activation, unit, first, Pairs(own, jnp.zeros_like(own), own, own))
     square, slope = (
         np.asarray(part, np.float64)[places].reshape(sigma.shape)
         for part in (known.covariance, known.slope)

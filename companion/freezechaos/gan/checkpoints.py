@@ -124,9 +124,10 @@ class Checkpoints:
             failed = True
         broken = self.folder / "broken"
         if failed or (self._writes and broken.is_dir() and any(broken.iterdir())):
+            mend = "or remove its folder broken" if self._writes else "or train again"
             raise BrokenCheckpointError(
-                f"no checkpoint in {self.folder} can be read. What could not lies in its folder "
-                "broken: copy checkpoints back from elsewhere, or remove broken to begin at step 0."
+                f"no checkpoint in {self.folder} can be read. To go on, copy checkpoints back from "
+                f"elsewhere; {mend} to begin at step 0."
             )
         return like
 

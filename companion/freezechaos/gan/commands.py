@@ -191,9 +191,9 @@ class Classify:
 
 @dataclass(frozen=True)
 class Study:
-    """Make again the stored runs of the book: four regimes, two cures, from several seeds.
+    """Run and store the paper's experiment: four regimes, two cures, from several seeds.
 
-    Minutes for each run on a CPU. Without --folder the package's own files are replaced.
+    Minutes for each run on a CPU; a killed study goes on. freezechaos.gan.study reads it.
     """
 
     seeds: int = 3

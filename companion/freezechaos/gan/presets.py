@@ -59,7 +59,7 @@ class Preset:
     steps: int = 400
     """Of training, in all; a multiple of `record`."""
     record: int = 20
-    """Steps in one compiled call, after which a line of metrics is written."""
+    """Steps after which a line of metrics is written; on an accelerator, in one compiled call."""
     generator_rate: float = 0.01
     """Learning rate of the generator's Adam."""
     discriminator_rate: float = 2e-4

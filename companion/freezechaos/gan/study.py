@@ -1,7 +1,7 @@
 """The paper's experiment: one generator in four regimes, two cures, several seeds; what is kept.
 
-Runs take minutes each, so that the book shows stored ones. `python -m freezechaos.gan study` makes
-them again, and every file says from which presets, seeds and machine it comes.
+Runs take minutes each on a CPU: `python -m freezechaos.gan study` makes and stores them, and every
+file says from which presets, seeds and machine it comes.
 """
 
 import json
@@ -9,7 +9,6 @@ import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,8 @@ FRAMES = (0, 20, 40, 80, 120, 160, 200, 300, 400)
 """Steps after which images are kept."""
 LATENTS = 9
 """How many of the fixed latent vectors are shown."""
-STORED = Path(__file__).parent / "stored"
+STORED = Path("runs") / "study"
+"""Where `study` stores its runs, and `stored` looks for them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def run(preset: Preset, images: Float[Array, "n size size colours"] | None = Non
     if images is None:
         known = training.real_images(preset).images
     else:
-        known = training.checked_images(preset, images)
+        known = training.own_images(preset, images)
     lines, frames = [], []
     for state, line in _observed(jnp.asarray(known), preset):
         lines.append(line)
@@ -122,19 +122,20 @@ def write(name: str, runs: list[Run], folder: Path = STORED) -> None:
     write_atomically(folder / f"{name}.json", (json.dumps(content) + "\n").encode())
 
 
-@cache
-def stored(name: str) -> tuple[Run, ...]:
-    """The runs of a setting that come with the package, a seed each; the first has its frames.
+def stored(name: str, folder: Path = STORED) -> list[Run]:
+    """The runs of a setting that `study` stored, a seed each; the first has its frames.
 
     Raises:
         ValueError: no setting has that name.
+        FileNotFoundError: nothing of it is stored there.
     """
     if name not in SETTINGS:
         raise ValueError(f"`name` must be one of {', '.join(SETTINGS)}; got {name!r}.")
-    return tuple(_read(name, STORED))
-
-
-def _read(name: str, folder: Path) -> list[Run]:
+    if not (folder / f"{name}.json").exists():
+        raise FileNotFoundError(
+            f"`folder` must hold {name}.json; {folder} does not. Make it with "
+            f"python -m freezechaos.gan study --folder {folder}."
+        )
     content = json.loads((folder / f"{name}.json").read_text("utf-8"))
     with np.load(folder / f"{name}.npz") as kept:
         frames = kept["frames"]
@@ -165,8 +166,9 @@ def study(seeds: int, folder: Path = STORED, *, progress: bool = True) -> None:
 
 def _same(name: str, folder: Path) -> list[Run]:
     """Stored runs of a setting as it is today."""
-    if not (folder / f"{name}.json").exists():
+    try:
+        runs = stored(name, folder)
+    except FileNotFoundError:
         return []
-    runs = _read(name, folder)
     today = [replace(SETTINGS[name], seed=seed) for seed in range(len(runs))]
     return runs if [one.preset for one in runs] == today else []

@@ -35,8 +35,12 @@ def real_images(preset: Preset, split: str = "train") -> data.Images:
     return replace(known, images=np.pad(known.images, sides, constant_values=-1))
 
 
-def checked_images(preset: Preset, images: Any) -> Float[np.ndarray, "n size size colours"]:
-    """Images in place of a preset's set."""
+def own_images(preset: Preset, images: Any) -> Float[np.ndarray, "n size size colours"]:
+    """A user's own images in place of a preset's set.
+
+    Raises:
+        ValueError: other than floats in [-1, 1] of the preset's size and colours, one or more.
+    """
     array = np.asarray(images)
     shape = (preset.size, preset.size, preset.colours)
     known = array.dtype.kind == "f" and array.ndim == 4 and array.shape[1:] == shape and len(array)
@@ -81,7 +85,7 @@ def train(
     """
     folder, leads = Path(folder), jax.process_index() == 0
     mesh = devices.mesh(preset.batch, on)
-    known = real_images(preset).images if images is None else checked_images(preset, images)
+    known = real_images(preset).images if images is None else own_images(preset, images)
     real = devices.replicate(jnp.asarray(known), mesh)
     fresh = devices.replicate(initial(preset), mesh)  # first, so that a mistake leaves no folder
     with Checkpoints(folder, preset) as kept:

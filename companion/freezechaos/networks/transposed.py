@@ -9,8 +9,8 @@ slower than a matrix product by factors of ten. There a transposed convolution i
 - or a plain convolution into stride x stride as many channels, set side by side as pixels, which
   writes less where few taps share an output.
 
-Where one network is trained by backpropagation alone, both derivatives are plain convolutions too,
-and take half the time.
+Where one network is trained by backpropagation alone, the derivative in the inputs is a plain
+strided convolution, and that in the weights one matrix product a tap.
 
 benchmarks/test_deconvolution_bench.py has the times.
 """
