@@ -23,6 +23,11 @@ NO_CHROMIUM = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Explorers come last: what they compile, the book has compiled by then."""
+    items.sort(key=lambda item: item.path.name == "test_shipped.py")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def no_code_left_behind() -> Iterator[None]:
     """Drop what was compiled for a file: XLA crashes where a process may map no more memory."""

@@ -1,16 +1,24 @@
 """Run a notebook again when the package or the lock changed, not only when its own text did.
 
 jupyter-cache looks at the notebook alone; so the cache's folder is named by a hash of all that a
-notebook runs on, and the folders of other hashes are dropped.
+notebook runs on, and the folders of other hashes are dropped. What is to be run is run before the
+pages are read, several notebooks at a time.
 """
 
 import hashlib
+import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+from jupyter_cache.executors.utils import single_nb_execution
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +47,44 @@ def use_cache_of_these_sources(app: Sphinx, config: Config) -> None:
     config.nb_execution_cache_path = str(ours)
 
 
+def run_several_at_a_time(app: Sphinx) -> None:
+    """Fill the cache; a notebook that fails is not put there, so MyST-NB runs it and says why."""
+    cache = get_cache(app.config.nb_execution_cache_path)
+    paths = [
+        path
+        for path in sorted(Path(app.srcdir).glob("*.ipynb"))
+        if not known(cache, path)
+    ]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        timeout = app.config.nb_execution_timeout
+        runs = [pool.submit(run, path, timeout) for path in paths]
+        for done in tqdm(as_completed(runs), "notebooks", len(runs), disable=not runs):
+            if bundle := done.result():
+                cache.cache_notebook_bundle(
+                    bundle, check_validity=False, overwrite=True
+                )
+
+
+def known(cache: JupyterCacheAbstract, path: Path) -> bool:
+    try:
+        cache.match_cache_notebook(nbformat.read(path, 4))
+    except KeyError:
+        return False
+    return True
+
+
+def run(path: Path, timeout: int) -> CacheBundleIn | None:
+    """Return the notebook as it was run in its folder, or None where a cell failed."""
+    notebook = nbformat.read(path, 4)
+    done = single_nb_execution(
+        notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False
+    )
+    if done.err:
+        return None
+    return CacheBundleIn(notebook, str(path), data={"execution_seconds": done.time})
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", use_cache_of_these_sources)
+    app.connect("builder-inited", run_several_at_a_time)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,10 +1,16 @@
-"""The cache of executed notebooks is another one as soon as what they run on is another."""
+"""The cache of executed notebooks is another one as soon as what they run on is another.
+
+It is filled before the pages are read, with the notebooks that run through.
+"""
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import nbformat
 import pytest
+from jupyter_cache import get_cache
+from nbformat.v4 import new_code_cell, new_notebook
 
 SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "execution_cache.py"
 
@@ -44,3 +50,26 @@ def test_something_changed(execution_cache: ModuleType, root: Path, changed: str
     before = execution_cache.fingerprint(root)
     (root / changed).write_text("two = 2\n")
     assert execution_cache.fingerprint(root) != before
+
+
+# nbclient leaves the event loop and the sockets of a thread to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_runs_through_is_kept_and_not_run_again(
+    execution_cache: ModuleType, tmp_path: Path
+) -> None:
+    mark = "from pathlib import Path; Path('ran').open('a').write('x')"
+    for name, source in {"good": f"{mark}; 6 * 7", "bad": "1 / 0"}.items():
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        notebook = new_notebook(cells=[new_code_cell(source)], metadata=kernel)
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    config = SimpleNamespace(
+        nb_execution_cache_path=str(tmp_path / "cache"), nb_execution_timeout=120
+    )
+    app = SimpleNamespace(config=config, srcdir=str(tmp_path))
+    for _ in range(2):
+        execution_cache.run_several_at_a_time(app)
+    cache = get_cache(config.nb_execution_cache_path)
+    _, good = cache.merge_match_into_notebook(nbformat.read(tmp_path / "good.ipynb", 4))
+    assert good.cells[0].outputs[0].data["text/plain"] == "42"
+    assert not execution_cache.known(cache, tmp_path / "bad.ipynb")
+    assert (tmp_path / "ran").read_text() == "x"

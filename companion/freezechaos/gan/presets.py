@@ -126,7 +126,7 @@ def _check_share(name: str, value: Any) -> None:
         raise ValueError(f"`{name}` must lie in [0, 1); got {share:g}. Try 0.5.")
 
 
-_FREEZE = Preset("fashion_mnist", beta=0.5)
+_FREEZE = Preset("fashion_mnist", beta=0.5, discriminator_rate=1e-3)
 
 PRESETS = {
     "smoke": Preset(

@@ -26,9 +26,9 @@ from .presets import PRESETS, Preset
 SETTINGS: Mapping[str, Preset] = {
     **{name: PRESETS[name] for name in ("freeze", "edge", "chaos", "batchnorm")},
     "usual": replace(PRESETS["chaos"], parametrization="usual"),
-    "rates": replace(PRESETS["chaos"], gamma=0.5),
+    "rates": replace(PRESETS["freeze"], gamma=0.5),
 }
-"""What is compared: four regimes, and chaos without the graph or with rates by layer."""
+"""What is compared: four regimes, chaos without the graph, and freeze with rates by layer."""
 
 FRAMES = (0, 20, 40, 80, 120, 160, 200, 300, 400)
 """Steps after which images are kept."""
