@@ -18,8 +18,7 @@ TRAIN = (
     "--batch 4 --record 2 --save 2 --quiet"
 )
 INDICATORS = (
-    "diversity", "checkerboard, period 2", "checkerboard, period 4", "border, brightness",
-    "border, contrast",
+    "diversity", "checkerboard_2", "checkerboard_4", "border_brightness", "border_contrast",
 )  # fmt: skip
 DISTANCES = "Fréchet distance", "precision", "recall"
 

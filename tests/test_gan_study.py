@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from freezechaos.gan import PRESETS, game, study, training
+from freezechaos import data
+from freezechaos.gan import PRESETS, game, indicators, study, training
 
 TINY = replace(
     PRESETS["smoke"], width=4, discriminator_width=2, convolutions=0, latent=4, batch=4,
@@ -58,6 +59,34 @@ def test_goes_on_and_reads_back(seen, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "SETTINGS", {"freeze": replace(TINY, beta=0.2)})
     study.study(1, tmp_path, progress=False)
     assert made == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("name", study.SETTINGS)
+def test_what_comes_with_the_package_is_the_study_of_today(name):
+    runs = study.stored(name)
+    assert [one.preset for one in runs] == [
+        replace(study.SETTINGS[name], seed=seed) for seed in range(3)
+    ]
+    assert runs[0].frames.shape == (len(study.FRAMES), study.LATENTS, 32, 32, 1)
+    for one in runs:
+        assert one.steps.tolist() == list(range(0, 401, 20))
+        assert all(np.isfinite(values[1:]).all() for values in one.metrics.values())
+
+
+@pytest.mark.parametrize("name", ["freeze", "batchnorm", "usual"])
+def test_stored_runs_are_born_as_today(name):
+    first, *_ = study.stored(name)
+    born = game.observe(game.initial(first.preset))
+    for metric in ("diversity", "checkerboard_2", "border_contrast"):
+        assert first.metrics[metric][0] == pytest.approx(float(born[metric]), rel=1e-3), metric
+
+
+def test_real_images_are_those_of_the_indicators():
+    if not data.available("fashion_mnist"):
+        pytest.skip("needs Fashion-MNIST")
+    real = training.real_images(study.SETTINGS["freeze"]).images[: study.REAL]
+    for name, value in indicators.of_images(real).items():
+        assert study.real()[name] == pytest.approx(float(value), abs=1e-5)
 
 
 def test_nothing_stored(tmp_path):

@@ -20,7 +20,8 @@ FLOORS = (
     {"kernels", "regimes", "deconvolution", "normalization"},
     {"spectra", "dynamics", "networks", "data"},
     {"empirical"},
-    {"gan", "claims"},
+    {"gan"},
+    {"claims"},
     {"plotting"},
     {"explorers", "course"},
 )

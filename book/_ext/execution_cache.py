@@ -9,7 +9,8 @@ import hashlib
 import os
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -55,11 +56,13 @@ def run_several_at_a_time(app: Sphinx) -> None:
         for path in sorted(Path(app.srcdir).glob("*.ipynb"))
         if not known(cache, path)
     ]
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        timeout = app.config.nb_execution_timeout
-        runs = [pool.submit(run, path, timeout) for path in paths]
-        for done in tqdm(as_completed(runs), "notebooks", len(runs), disable=not runs):
-            if bundle := done.result():
+    if not paths:
+        return
+    with get_context("spawn").Pool(min(4, os.cpu_count() or 1, len(paths))) as pool:
+        do = partial(run, timeout=app.config.nb_execution_timeout)
+        done = pool.imap_unordered(do, paths)
+        for bundle in tqdm(done, "notebooks", len(paths)):
+            if bundle:
                 cache.cache_notebook_bundle(
                     bundle, check_validity=False, overwrite=True
                 )

@@ -3,7 +3,7 @@
 It is filled before the pages are read, with the notebooks that run through.
 """
 
-import importlib.util
+import importlib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -12,17 +12,13 @@ import pytest
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_notebook
 
-SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "execution_cache.py"
+EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
 
 
 @pytest.fixture
-def execution_cache() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("execution_cache", SOURCE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def execution_cache(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(EXTENSIONS)
+    return importlib.import_module("execution_cache")
 
 
 @pytest.fixture
@@ -52,8 +48,6 @@ def test_something_changed(execution_cache: ModuleType, root: Path, changed: str
     assert execution_cache.fingerprint(root) != before
 
 
-# nbclient leaves the event loop and the sockets of a thread to the garbage collector
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_runs_through_is_kept_and_not_run_again(
     execution_cache: ModuleType, tmp_path: Path
 ) -> None:

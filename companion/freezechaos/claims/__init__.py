@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from . import deconvolution as deconvolution
 from . import fully_connected as fully_connected
+from . import gan as gan
 from . import normalization as normalization
 from . import record
 from .record import Claim, claim

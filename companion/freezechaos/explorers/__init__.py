@@ -5,6 +5,7 @@ from freezechaos.explorers.borders import border_frames
 from freezechaos.explorers.checkerboards import checkerboard_modes
 from freezechaos.explorers.decomposed import batch_norm_bench
 from freezechaos.explorers.explorer import Explorer
+from freezechaos.explorers.films import training_film
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
 from freezechaos.explorers.layerwise import layerwise_learning
 from freezechaos.explorers.learning import learning_curves
@@ -38,5 +39,6 @@ __all__ = [
     "phase_diagram",
     "pixel_kernels",
     "random_functions",
+    "training_film",
     "training_on_the_circle",
 ]

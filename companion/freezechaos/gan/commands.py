@@ -14,7 +14,7 @@ from tyro import conf
 from .. import checks
 from . import classifier, game, pictures, study, training
 from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
-from .indicators import border, checkerboard, diversity, frechet, precision_recall
+from .indicators import frechet, of_images, precision_recall
 from .presets import PRESETS, Preset
 from .training import DivergedError
 
@@ -145,7 +145,7 @@ class Report:
             "average": game.samples(state.average, count, key=key),
             "real": other,
         }
-        rows = of_images(columns)
+        rows = of_several(columns)
         if (file := classifier.classifier_file(preset)).exists():
             network, known = classifier.read(file)
             seen = {name: classifier.features(network, images) for name, images in columns.items()}
@@ -198,7 +198,7 @@ class Study:
 
     seeds: int = 3
     """How many."""
-    folder: Path = study.STORED
+    folder: Path = study.MADE
     """Where to."""
 
     def run(self) -> None:
@@ -224,17 +224,10 @@ def newest(folder: Path) -> game.State:
         return kept.restore(game.initial(preset))
 
 
-def of_images(columns: dict[str, Any]) -> dict[str, list]:
+def of_several(columns: dict[str, Any]) -> dict[str, list]:
     """Indicators of several sets of images, by name."""
-    boards = [checkerboard(x) for x in columns.values()]
-    borders = [border(x) for x in columns.values()]
-    return {
-        "diversity": [diversity(x) for x in columns.values()],
-        "checkerboard, period 2": [share[0] for share in boards],
-        "checkerboard, period 4": [share[1] for share in boards],
-        "border, brightness": [found.brightness for found in borders],
-        "border, contrast": [found.contrast for found in borders],
-    }
+    found = [of_images(x) for x in columns.values()]
+    return {name: [one[name] for one in found] for name in found[0]}
 
 
 def of_features(columns: dict[str, Any], real: Any) -> dict[str, list]:

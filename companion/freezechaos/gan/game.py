@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..deconvolution import learning_rates
 from ..networks import scale_by_layer
 from . import devices
-from .indicators import border, checkerboard, diversity
+from .indicators import of_images
 from .losses import LOSSES
 from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
 from .presets import Preset
@@ -155,7 +155,7 @@ def step(
         logits = network(real), network(fake)
         return loss.discriminator(*(value.astype(jnp.float32) for value in logits))
 
-    def of_images(fake: Array, network: Discriminator) -> Array:
+    def of_generated(fake: Array, network: Discriminator) -> Array:
         return loss.generator(network(fake).astype(jnp.float32))
 
     pair = optimizers(preset)
@@ -163,7 +163,7 @@ def step(
     second_network, second_optimizer = updated(
         pair[1], state.discriminator, grads, state.optimizers[1]
     )
-    second, grads = jax.value_and_grad(of_images)(fake, second_network)
+    second, grads = jax.value_and_grad(of_generated)(fake, second_network)
     (grads,) = pullback(grads)
     first_network, first_optimizer = updated(pair[0], state.generator, grads, state.optimizers[0])
     average = moving_average(state.average, first_network, state.step, preset.average)
@@ -207,15 +207,9 @@ def updated(optimizer: Any, network: Any, grads: Any, state: Any) -> tuple[Any, 
 def observe(state: State) -> dict[str, Array]:
     """Indicators of the images of the fixed latent vectors, and whether all weights are finite."""
     images = state.generator(latents(keys(state.seed).fixed, FIXED, state.generator.latent))
-    two, four = checkerboard(images)
-    frame = border(images)
     leaves = jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))
     finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
-    return {
-        "diversity": diversity(images), "checkerboard_2": two, "checkerboard_4": four,
-        "border_brightness": frame.brightness, "border_contrast": frame.contrast,
-        "finite": jnp.all(finite),
-    }  # fmt: skip
+    return of_images(images) | {"finite": jnp.all(finite)}
 
 
 def samples(

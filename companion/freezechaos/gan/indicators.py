@@ -75,6 +75,16 @@ def border(images: Float[ArrayLike, "n rows columns colours"]) -> Border:
     return Border(brightness, _ratio(deviations[0], deviations[1]))
 
 
+def of_images(images: Float[ArrayLike, "n rows columns colours"]) -> dict[str, Array]:
+    """All indicators above, by the names that metrics have. Arguments as for `diversity`."""
+    two, four = checkerboard(images)
+    frame = border(images)
+    return {
+        "diversity": diversity(images), "checkerboard_2": two, "checkerboard_4": four,
+        "border_brightness": frame.brightness, "border_contrast": frame.contrast,
+    }  # fmt: skip
+
+
 def frechet(
     features: Float[ArrayLike, "n features"], others: Float[ArrayLike, "m features"]
 ) -> float:

@@ -21,21 +21,28 @@ from tqdm import tqdm
 
 from . import game, pictures, training
 from .checkpoints import write_atomically
+from .indicators import of_images
 from .presets import PRESETS, Preset
 
 SETTINGS: Mapping[str, Preset] = {
     **{name: PRESETS[name] for name in ("freeze", "edge", "chaos", "batchnorm")},
     "usual": replace(PRESETS["chaos"], parametrization="usual"),
     "rates": replace(PRESETS["freeze"], gamma=0.5),
+    "slow": replace(PRESETS["chaos"], discriminator_rate=2e-4),
 }
-"""What is compared: four regimes, chaos without the graph, and freeze with rates by layer."""
+"""What is compared: four regimes; chaos without the graph, freeze with rates by layer, and chaos
+against a discriminator that learns at a fifth of the rate."""
 
 FRAMES = (0, 20, 40, 80, 120, 160, 200, 300, 400)
 """Steps after which images are kept."""
 LATENTS = 9
 """How many of the fixed latent vectors are shown."""
-STORED = Path("runs") / "study"
-"""Where `study` stores its runs, and `stored` looks for them."""
+REAL = 4096
+"""How many real images have their indicators stored."""
+STORED = Path(__file__).parent / "stored"
+"""The runs that come with the package."""
+MADE = Path("runs") / "study"
+"""Where `study` stores its own."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def made() -> str:
     return f"{day}, {device.device_kind} ({platform.machine()}), JAX {jax.__version__}"
 
 
-def write(name: str, runs: list[Run], folder: Path = STORED) -> None:
+def write(name: str, runs: list[Run], folder: Path) -> None:
     """Runs of one setting from several seeds: numbers as JSON, images of the first as NPZ."""
     folder.mkdir(parents=True, exist_ok=True)
     content = [
@@ -123,7 +130,11 @@ def write(name: str, runs: list[Run], folder: Path = STORED) -> None:
 
 
 def stored(name: str, folder: Path = STORED) -> list[Run]:
-    """The runs of a setting that `study` stored, a seed each; the first has its frames.
+    """The runs of a setting, a seed each; the first has its frames.
+
+    Arguments:
+        name: of `SETTINGS`.
+        folder: where `study` stored them; those of the package if left out.
 
     Raises:
         ValueError: no setting has that name.
@@ -150,11 +161,20 @@ def stored(name: str, folder: Path = STORED) -> list[Run]:
     ]
 
 
-def study(seeds: int, folder: Path = STORED, *, progress: bool = True) -> None:
+def real(folder: Path = STORED) -> dict[str, float]:
+    """Indicators of the study's real images, as `study` stored them."""
+    return json.loads((folder / "real.json").read_text("utf-8"))
+
+
+def study(seeds: int, folder: Path = MADE, *, progress: bool = True) -> None:
     """Run every setting from so many seeds, and store what is observed; minutes a run on a CPU.
 
     What the folder holds of the same presets is taken as it is, so that a killed study goes on.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    images = training.real_images(SETTINGS["freeze"]).images[:REAL]
+    found = {name: float(value) for name, value in of_images(images).items()}
+    write_atomically(folder / "real.json", (json.dumps(found) + "\n").encode())
     kept = {name: _same(name, folder) for name in SETTINGS}
     halves = list(SETTINGS)[:4], list(SETTINGS)[4:]
     pairs = [(name, seed) for half in halves for seed in range(seeds) for name in half]
