@@ -31,6 +31,7 @@ from freezechaos.explorers import (
     checkerboards,
     cobweb,
     decomposed,
+    films,
     layer_norm_bench,
     layerwise,
     layerwise_learning,
@@ -43,11 +44,13 @@ from freezechaos.explorers import (
     positions,
     random_functions,
     training,
+    training_film,
     training_on_the_circle,
 )
 from freezechaos.explorers.fully_connected import DEGREES, named_activation, named_regime
 from freezechaos.explorers.grid import LEVELS
 from freezechaos.explorers.prior import APART, BETAS, DEPTHS, ROUND, WIDTHS, draw
+from freezechaos.gan import study
 from freezechaos.networks import FullyConnected, circle
 
 ACTIVATIONS = ("relu", "normalized relu", "erf")
@@ -67,6 +70,7 @@ PAGES = {
     "09_checkerboards": {"boards": checkerboard_modes},
     "10_borders_and_graphs": {"frames": border_frames},
     "11_learning_rates": {"drawing": layerwise_learning},
+    "12_gans": {"film": training_film},
 }
 SHIPPED = {slug: make for page in PAGES.values() for slug, make in page.items()}
 
@@ -517,3 +521,25 @@ def test_boards_are_preferred_in_freeze_and_not_after_a_resize(
         assert (freeze["boards"] > 4 * checkerboards.EVEN) == strided
         assert (abs(chaos["boards"] - checkerboards.EVEN) < 0.005) == strided
         assert chaos["boards"] < 1.1 * checkerboards.EVEN
+
+
+def test_the_film_is_the_stored_runs(explorers: dict[str, Explorer]) -> None:
+    for regime, name in films.SETTINGS.items():
+        run = study.stored(name)[0]
+        assert run.frames is not None
+        for k, steps in enumerate(study.FRAMES):
+            setting = {"regime": regime, "steps": steps, "latent": 2}
+            shown, said = explorers["film"].interpolated(**setting), explorers["film"].sentence
+            images = run.frames[k, ..., 0] / 255
+            grey = 0.51 / films.GREYS
+            assert shown["pictures"][0] == pytest.approx(images[1], abs=grey)
+            assert shown["pictures"][1] == pytest.approx(images.mean(0), abs=grey)
+            (diversity,) = numbers(said(**setting), r"diversity ([\d.]+);")
+            assert diversity == pytest.approx(run.metrics["diversity"][steps // 20], abs=6e-4)
+
+
+def test_a_spectrum_finds_the_checkerboard() -> None:
+    board = np.indices((8, 8)).sum(axis=0) % 2
+    power = films.spectrum(board.astype(float))
+    assert power[0, 0] == pytest.approx(1)  # half a cycle per pixel along both axes
+    assert power.sum() == pytest.approx(1)

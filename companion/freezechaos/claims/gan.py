@@ -67,6 +67,13 @@ def batch_normalized_generators_do_not_collapse() -> Claim:
     return _diversity("batchnorm", "So are generators with batch normalization", real, 0.1)
 
 
+@claim
+def the_usual_parametrization_collapses() -> Claim:
+    """As in chaos, but divided by the window everywhere: variance falls, and own shares with it."""
+    statement = "In the usual parametrization the same generator as in chaos collapses"
+    return _diversity("usual", statement, 0.0, 0.025)
+
+
 def _over_generators(preset: Preset, seen: str) -> empirical.Estimate:
     """Of 32 newborn generators without the final tanh, from 64 latent vectors each."""
 
