@@ -10,16 +10,19 @@ SITE := _build/html
 PORT := 8000
 
 # The tests of a file share what they compute, so it stays in one process. Files start in their
-# order: first the pages, which wait for the longest, the build of the book.
+# order: first the pages, which wait for the longest, the build of the book; last the explorers
+# (tests/conftest.py).
 SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What XLA compiled is kept, for the book and the tests need much of the same. An entry that another
 # process is still writing cannot be read: it is compiled again, without a word.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/_build/compiled
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
-# Most of the time goes into compiling: XLA takes half of its usual time over it at level 1, and
-# what comes out runs as fast. Timing (`make bench`) and training are as they are for users.
-book test: export XLA_FLAGS ?= --xla_backend_optimization_level=1
+# Most of the time goes into compiling: on a CPU, XLA takes half of its usual time over it at
+# level 1, and what comes out runs about as fast. `lab` has it too, for code is kept by flags: so
+# it finds the book's. `make bench` times what users run.
+book lab test: export XLA_FLAGS ?= --xla_backend_optimization_level=1
+export XLA_PYTHON_CLIENT_PREALLOCATE ?= false
 SILENT := ignore:Error reading persistent compilation,ignore:Error writing persistent compilation
 export PYTHONWARNINGS ?= $(SILENT)
 

@@ -88,7 +88,7 @@ def in_torch(preset: Preset) -> Callable[[], Any]:
         adams[0].zero_grad()
         softplus(-judge(fake)).mean().backward()
         adams[0].step()
-        return float(loss)
+        return loss.item()
 
     return advance
 

@@ -49,6 +49,9 @@ def test_goes_on_and_reads_back(seen, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "run", run)
     study.study(2, tmp_path, progress=False)
     assert made == [0, 1]
+    assert study.real(tmp_path).keys() == set(seen.metrics) - {
+        "step", "discriminator", "generator", "finite"
+    }  # fmt: skip
     study.study(3, tmp_path, progress=False)
     assert made == [0, 1, 2]
     first, *others = study.stored("freeze", tmp_path)
@@ -70,7 +73,9 @@ def test_what_comes_with_the_package_is_the_study_of_today(name):
     assert runs[0].frames.shape == (len(study.FRAMES), study.LATENTS, 32, 32, 1)
     for one in runs:
         assert one.steps.tolist() == list(range(0, 401, 20))
-        assert all(np.isfinite(values[1:]).all() for values in one.metrics.values())
+        for metric, values in one.metrics.items():
+            of_training = metric in ("discriminator", "generator")
+            assert np.isfinite(values[1 if of_training else 0 :]).all(), metric
 
 
 @pytest.mark.parametrize("name", ["freeze", "batchnorm", "usual"])
@@ -79,13 +84,16 @@ def test_stored_runs_are_born_as_today(name):
     born = game.observe(game.initial(first.preset))
     for metric in ("diversity", "checkerboard_2", "border_contrast"):
         assert first.metrics[metric][0] == pytest.approx(float(born[metric]), rel=1e-3), metric
+    network, key = game.initial(first.preset).generator, game.keys(0).fixed
+    shown = (game.samples(network, study.LATENTS, key=key) + 1) * 127.5
+    assert first.frames[0] == pytest.approx(shown, abs=1)
 
 
 def test_real_images_are_those_of_the_indicators():
     if not data.available("fashion_mnist"):
         pytest.skip("needs Fashion-MNIST")
     real = training.real_images(study.SETTINGS["freeze"]).images[: study.REAL]
-    for name, value in indicators.of_images(real).items():
+    for name, value in indicators.image_metrics(real).items():
         assert study.real()[name] == pytest.approx(float(value), abs=1e-5)
 
 

@@ -50,6 +50,10 @@ def use_cache_of_these_sources(app: Sphinx, config: Config) -> None:
 
 def run_several_at_a_time(app: Sphinx) -> None:
     """Fill the cache; a notebook that fails is not put there, so MyST-NB runs it and says why."""
+    if app.config.nb_execution_mode != "cache":
+        return
+    # Kernels share a GPU: by default the first would take three quarters of its memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     cache = get_cache(app.config.nb_execution_cache_path)
     paths = [
         path
@@ -61,7 +65,7 @@ def run_several_at_a_time(app: Sphinx) -> None:
     with get_context("spawn").Pool(min(4, os.cpu_count() or 1, len(paths))) as pool:
         do = partial(run, timeout=app.config.nb_execution_timeout)
         done = pool.imap_unordered(do, paths)
-        for bundle in tqdm(done, "notebooks", len(paths)):
+        for bundle in tqdm(done, "notebooks", len(paths), disable=None):
             if bundle:
                 cache.cache_notebook_bundle(
                     bundle, check_validity=False, overwrite=True
@@ -77,11 +81,14 @@ def known(cache: JupyterCacheAbstract, path: Path) -> bool:
 
 
 def run(path: Path, timeout: int) -> CacheBundleIn | None:
-    """Return the notebook as it was run in its folder, or None where a cell failed."""
+    """Return the notebook as it was run in its folder, or None where a cell or kernel failed."""
     notebook = nbformat.read(path, 4)
-    done = single_nb_execution(
-        notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False
-    )
+    try:
+        done = single_nb_execution(
+            notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False
+        )
+    except RuntimeError:  # the kernel died: no memory left, or its port was taken
+        return None
     if done.err:
         return None
     return CacheBundleIn(notebook, str(path), data={"execution_seconds": done.time})

@@ -52,18 +52,25 @@ def test_what_runs_through_is_kept_and_not_run_again(
     execution_cache: ModuleType, tmp_path: Path
 ) -> None:
     mark = "from pathlib import Path; Path('ran').open('a').write('x')"
-    for name, source in {"good": f"{mark}; 6 * 7", "bad": "1 / 0"}.items():
+    sources = {"good": f"{mark}; 6 * 7", "bad": "1 / 0", "dead": "import os; os._exit(1)"}
+    for name, source in sources.items():
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         notebook = new_notebook(cells=[new_code_cell(source)], metadata=kernel)
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     config = SimpleNamespace(
-        nb_execution_cache_path=str(tmp_path / "cache"), nb_execution_timeout=120
+        nb_execution_cache_path=str(tmp_path / "cache"),
+        nb_execution_timeout=120,
+        nb_execution_mode="off",
     )
     app = SimpleNamespace(config=config, srcdir=str(tmp_path))
+    execution_cache.run_several_at_a_time(app)
+    assert not (tmp_path / "ran").exists()
+    config.nb_execution_mode = "cache"
     for _ in range(2):
         execution_cache.run_several_at_a_time(app)
     cache = get_cache(config.nb_execution_cache_path)
     _, good = cache.merge_match_into_notebook(nbformat.read(tmp_path / "good.ipynb", 4))
     assert good.cells[0].outputs[0].data["text/plain"] == "42"
     assert not execution_cache.known(cache, tmp_path / "bad.ipynb")
+    assert not execution_cache.known(cache, tmp_path / "dead.ipynb")
     assert (tmp_path / "ran").read_text() == "x"

@@ -524,7 +524,7 @@ def test_boards_are_preferred_in_freeze_and_not_after_a_resize(
 
 
 def test_the_film_is_the_stored_runs(explorers: dict[str, Explorer]) -> None:
-    for regime, name in films.SETTINGS.items():
+    for regime, name in films.REGIMES.items():
         run = study.stored(name)[0]
         assert run.frames is not None
         for k, steps in enumerate(study.FRAMES):
@@ -534,6 +534,11 @@ def test_the_film_is_the_stored_runs(explorers: dict[str, Explorer]) -> None:
             grey = 0.51 / films.GREYS
             assert shown["pictures"][0] == pytest.approx(images[1], abs=grey)
             assert shown["pictures"][1] == pytest.approx(images.mean(0), abs=grey)
+            assert shown["pictures"][2] == pytest.approx(films.spectrum(images[1]), abs=grey)
+            assert shown["indicators"][0] == pytest.approx(run.metrics["diversity"], abs=6e-4)
+            two = run.metrics["checkerboard_2"]
+            assert shown["indicators"][1] == pytest.approx(two, abs=6e-4)
+            assert shown["board"] == pytest.approx(two[steps // 20], abs=6e-4)
             (diversity,) = numbers(said(**setting), r"diversity ([\d.]+);")
             assert diversity == pytest.approx(run.metrics["diversity"][steps // 20], abs=6e-4)
 

@@ -1,8 +1,7 @@
 """Claims about generators in training against a discriminator [JGGH]; trained ones are stored."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from math import sqrt
 
 import jax
 import jax.numpy as jnp
@@ -18,21 +17,11 @@ from .record import Claim, claim
 CHAPTER, SOURCE = "12_gans", "[JGGH] generative adversarial networks"
 
 
-@cache
-def late(setting: str, metric: str) -> tuple[float, float]:
-    """Mean of a metric over the second half of the stored runs and over seeds; standard error."""
-    values = []
-    for run in study.stored(setting):
-        values.append(run.metrics[metric][run.steps > run.preset.steps / 2].mean())
-    return float(np.mean(values)), float(np.std(values, ddof=1) / sqrt(len(values)))
-
-
 def _diversity(setting: str, statement: str, predicted: float, tolerance: float) -> Claim:
-    mean, error = late(setting, "diversity")
-    seeds = len(study.stored(setting))
+    mean, error = study.late(setting, "diversity")
     return Claim(
-        f"{statement}: diversity over the second half of 400 steps on Fashion-MNIST, mean of "
-        f"{seeds} seeds, standard error {error:.3f}.",
+        f"{statement}: diversity over the second half of 400 steps on Fashion-MNIST, mean over "
+        f"seeds, standard error {error:.3f}.",
         SOURCE,
         CHAPTER,
         predicted,
@@ -69,41 +58,45 @@ def batch_normalized_generators_do_not_collapse() -> Claim:
 
 @claim
 def the_usual_parametrization_collapses() -> Claim:
-    """As in chaos, but divided by the window everywhere: variance falls, and own shares with it."""
+    """As in chaos, but divided by the window everywhere: variance is lost, and own shares with it."""
     statement = "In the usual parametrization the same generator as in chaos collapses"
     return _diversity("usual", statement, 0.0, 0.025)
 
 
-def _over_generators(preset: Preset, seen: str) -> empirical.Estimate:
-    """Of 32 newborn generators without the final tanh, from 64 latent vectors each."""
+def _newborn(preset: Preset, seen: Callable[[jax.Array], jax.Array]) -> empirical.Estimate:
+    """What is seen of the images of 64 latent vectors, mean over 32 newborn generators."""
 
     def sample(key: jax.Array) -> jax.Array:
-        z = game.latents(jax.random.fold_in(key, 1), 64, preset.latent)
-        images = generator(preset, key=key)(z)[..., 0]
-        square = jnp.mean(images**2, axis=0)
-        own = jnp.mean(jnp.var(images, axis=0, ddof=1))
-        return square if seen == "square" else jnp.stack([own, jnp.mean(square)])
+        weights, latent = jax.random.split(key)
+        z = game.latents(latent, 64, preset.latent)
+        return seen(generator(preset, key=weights)(z)[..., 0])
 
     return empirical.monte_carlo(sample, jax.random.split(jax.random.key(0), 32), batch=8)
 
 
+def _energy(images: jax.Array) -> jax.Array:
+    """Of pixels in the mean: what differs between images, and all of it."""
+    return jnp.stack([jnp.mean(jnp.var(images, axis=0, ddof=1)), jnp.mean(images**2)])
+
+
 @claim
-def the_kernel_foresees_it() -> Claim:
+def newborn_generators_in_freeze_are_alike() -> Claim:
     """The share of an image's energy that is its own, from the covariance and from generators."""
     preset = replace(PRESETS["freeze"], size=16, output="identity")
     kernel = compressed(
         upsampling_stack(preset), standardized("relu"), preset.beta, jnp.eye(2)[:, :, None, None]
     ).nngp.dense()
-    own, whole = _over_generators(preset, "own").mean
+    (own, whole), (error, _) = _newborn(preset, _energy)
     predicted = 1 - float(jnp.trace(kernel[0, 1]) / jnp.trace(kernel[0, 0]))
     return Claim(
         "A newborn generator in freeze has images alike: the share of their energy that differs "
-        "between latent vectors, in 32 generators of width 64 with seven affine maps.",
+        "between latent vectors, in 32 generators of width 64 with seven affine maps, standard "
+        f"error {error / whole:.3f}.",
         SOURCE,
         CHAPTER,
         predicted,
         measured=float(own / whole),
-        tolerance=predicted / 3,  # corrections are of relative order depth / width, a tenth
+        tolerance=predicted / 3,  # three times depth / width, the relative order of corrections
     )
 
 
@@ -115,9 +108,10 @@ def generators_have_a_border() -> Claim:
     )
     sigma = diagonals(upsampling_stack(preset), normalized("relu"), preset.beta).sigma
     outermost = np.pad(np.zeros((14, 14), bool), 1, constant_values=True)
+    middle = slice(4, 12)
 
     def ratio(square: jax.Array) -> float:
-        return float(jnp.mean(square[outermost]) / jnp.mean(square[5:11, 5:11]))
+        return float(jnp.mean(square[outermost]) / jnp.mean(square[middle, middle]))
 
     return Claim(
         "In the usual parametrization a newborn generator has a frame: mean square of the "
@@ -125,6 +119,6 @@ def generators_have_a_border() -> Claim:
         "[JGGH] graph-based parametrization",
         CHAPTER,
         predicted=ratio(jnp.asarray(sigma).reshape(16, 16)),
-        measured=ratio(_over_generators(preset, "square").mean),
-        tolerance=0.1,
+        measured=ratio(_newborn(preset, lambda images: jnp.mean(images**2, axis=0)).mean),
+        tolerance=0.12,
     )

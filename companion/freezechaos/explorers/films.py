@@ -11,22 +11,25 @@ from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.views import Curves, Guide, Image
 from freezechaos.gan import study
 
-SETTINGS = {"freeze": "freeze", "edge": "edge", "chaos": "chaos", "batch norm": "batchnorm"}
+REGIMES = {"freeze": "freeze", "edge": "edge", "chaos": "chaos", "batch norm": "batchnorm"}
 LATENTS = 4
-GREYS = 16  # levels from black to white, what an eye tells apart
+GREYS = 16  # steps from black to white, what an eye tells apart
 _DECADES = 4  # of power, from black to white
 
 
 def spectrum(image: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """Power at every frequency, 0 in the middle: 1 is all of it, 0 is 10^-4 of it or less."""
+    """Share of the power at every frequency, the mean left out, frequency 0 in the middle.
+
+    Logarithmic: 1 is all of it, 0 is 10^-4 of it or less.
+    """
     power = np.abs(np.fft.fftshift(np.fft.fft2(image - image.mean()))) ** 2
     share = power / max(power.sum(), 1e-9)
     return np.clip(1 + np.log10(np.maximum(share, 1e-9)) / _DECADES, 0, 1)
 
 
 def film(regime: str, steps: float, latent: float) -> dict[str, Any]:
-    """An image, the mean of all nine and the image's spectrum; the indicators over the run."""
-    run = study.stored(SETTINGS[regime])[0]
+    """An image of seed 0, the mean of all nine and its spectrum; the indicators over the run."""
+    run = study.stored(REGIMES[regime])[0]
     assert run.frames is not None
     images = run.frames[study.FRAMES.index(int(steps)), ..., 0] / 255
     one, at = images[int(latent) - 1], int(np.flatnonzero(run.steps == steps)[0])
@@ -52,7 +55,7 @@ def training_film(start: Mapping[str, Any] | None = None) -> Explorer:
         slug="film",
         axes=[
             Axis("steps", "training steps", study.FRAMES, 400, step=True, format=".0f"),
-            Choice("regime", "regime", options=tuple(SETTINGS)),
+            Choice("regime", "regime", options=tuple(REGIMES)),
             Axis("latent", "latent vector", np.arange(1, LATENTS + 1), 1, step=True, format=".0f"),
         ],
         start=start,

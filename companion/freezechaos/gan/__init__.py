@@ -3,10 +3,11 @@
 `PRESETS` are runs by name, `train` goes through one of them in a folder, from where it was killed
 if it was. `diversity`, `checkerboard`, `border`, `frechet` and `precision_recall` say what came
 out: whether the generator collapsed, into a checkerboard perhaps, how near it is to real images.
+`study.stored` has the runs that come with the package.
 From a command line: `python -m freezechaos.gan train --preset smoke`.
 """
 
-from . import pictures
+from . import pictures, study
 from .game import State
 from .indicators import (
     Border,
@@ -41,6 +42,7 @@ __all__ = [
     "generator",
     "pictures",
     "precision_recall",
+    "study",
     "train",
     "upsampling_stack",
 ]

@@ -14,7 +14,7 @@ from tyro import conf
 from .. import checks
 from . import classifier, game, pictures, study, training
 from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
-from .indicators import frechet, of_images, precision_recall
+from .indicators import frechet, image_metrics, precision_recall
 from .presets import PRESETS, Preset
 from .training import DivergedError
 
@@ -191,7 +191,7 @@ class Classify:
 
 @dataclass(frozen=True)
 class Study:
-    """Run and store the paper's experiment: four regimes, two cures, from several seeds.
+    """Run and store the paper's experiment: one generator at seven settings, several seeds.
 
     Minutes for each run on a CPU; a killed study goes on. freezechaos.gan.study reads it.
     """
@@ -226,7 +226,7 @@ def newest(folder: Path) -> game.State:
 
 def of_several(columns: dict[str, Any]) -> dict[str, list]:
     """Indicators of several sets of images, by name."""
-    found = [of_images(x) for x in columns.values()]
+    found = [image_metrics(x) for x in columns.values()]
     return {name: [one[name] for one in found] for name in found[0]}
 
 

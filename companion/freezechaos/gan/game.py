@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..deconvolution import learning_rates
 from ..networks import scale_by_layer
 from . import devices
-from .indicators import of_images
+from .indicators import image_metrics
 from .losses import LOSSES
 from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
 from .presets import Preset
@@ -209,7 +209,7 @@ def observe(state: State) -> dict[str, Array]:
     images = state.generator(latents(keys(state.seed).fixed, FIXED, state.generator.latent))
     leaves = jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))
     finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
-    return of_images(images) | {"finite": jnp.all(finite)}
+    return image_metrics(images) | {"finite": jnp.all(finite)}
 
 
 def samples(

@@ -75,8 +75,11 @@ def border(images: Float[ArrayLike, "n rows columns colours"]) -> Border:
     return Border(brightness, _ratio(deviations[0], deviations[1]))
 
 
-def of_images(images: Float[ArrayLike, "n rows columns colours"]) -> dict[str, Array]:
-    """All indicators above, by the names that metrics have. Arguments as for `diversity`."""
+def image_metrics(images: Float[ArrayLike, "n rows columns colours"]) -> dict[str, Array]:
+    """Diversity, checkerboards and border of images, by their names in the metrics.
+
+    Arguments and errors as for `diversity` and `checkerboard`.
+    """
     two, four = checkerboard(images)
     frame = border(images)
     return {

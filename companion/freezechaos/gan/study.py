@@ -1,7 +1,7 @@
-"""The paper's experiment: one generator in four regimes, two cures, several seeds; what is kept.
+"""The paper's experiment: one generator at seven settings, several seeds; what is kept.
 
-Runs take minutes each on a CPU: `python -m freezechaos.gan study` makes and stores them, and every
-file says from which presets, seeds and machine it comes.
+Runs take minutes each on a CPU: `python -m freezechaos.gan study` makes and stores them. For every
+setting a JSON says from which presets, seeds and machine they come; an NPZ beside it has images.
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from . import game, pictures, training
 from .checkpoints import write_atomically
-from .indicators import of_images
+from .indicators import image_metrics
 from .presets import PRESETS, Preset
 
 SETTINGS: Mapping[str, Preset] = {
@@ -142,12 +143,7 @@ def stored(name: str, folder: Path = STORED) -> list[Run]:
     """
     if name not in SETTINGS:
         raise ValueError(f"`name` must be one of {', '.join(SETTINGS)}; got {name!r}.")
-    if not (folder / f"{name}.json").exists():
-        raise FileNotFoundError(
-            f"`folder` must hold {name}.json; {folder} does not. Make it with "
-            f"python -m freezechaos.gan study --folder {folder}."
-        )
-    content = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    content = json.loads(_stored(folder, f"{name}.json").read_text("utf-8"))
     with np.load(folder / f"{name}.npz") as kept:
         frames = kept["frames"]
     return [
@@ -161,9 +157,30 @@ def stored(name: str, folder: Path = STORED) -> list[Run]:
     ]
 
 
+def _stored(folder: Path, name: str) -> Path:
+    if not (folder / name).exists():
+        how = f"Make it with python -m freezechaos.gan study --folder {folder}."
+        if folder == STORED:
+            how = "It comes with the package: install that again."
+        raise FileNotFoundError(f"`folder` must hold {name}; {folder} does not. {how}")
+    return folder / name
+
+
 def real(folder: Path = STORED) -> dict[str, float]:
-    """Indicators of the study's real images, as `study` stored them."""
-    return json.loads((folder / "real.json").read_text("utf-8"))
+    """Indicators of the study's real images, as `study` stored them.
+
+    Their margins are black and constant, so their border contrast, 0, is no measure for others.
+
+    Raises:
+        FileNotFoundError: nothing is stored there.
+    """
+    return json.loads(_stored(folder, "real.json").read_text("utf-8"))["indicators"]
+
+
+def late(name: str, metric: str) -> tuple[float, float]:
+    """Mean of a metric over the second half of stored runs and over seeds; its standard error."""
+    means = [one.metrics[metric][one.steps > one.preset.steps / 2].mean() for one in stored(name)]
+    return float(np.mean(means)), float(np.std(means, ddof=1) / sqrt(len(means)))
 
 
 def study(seeds: int, folder: Path = MADE, *, progress: bool = True) -> None:
@@ -173,11 +190,11 @@ def study(seeds: int, folder: Path = MADE, *, progress: bool = True) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     images = training.real_images(SETTINGS["freeze"]).images[:REAL]
-    found = {name: float(value) for name, value in of_images(images).items()}
-    write_atomically(folder / "real.json", (json.dumps(found) + "\n").encode())
+    found = {name: float(value) for name, value in image_metrics(images).items()}
+    of = {"data": SETTINGS["freeze"].data, "count": len(images), "made": made()}
+    write_atomically(folder / "real.json", (json.dumps(of | {"indicators": found}) + "\n").encode())
     kept = {name: _same(name, folder) for name in SETTINGS}
-    halves = list(SETTINGS)[:4], list(SETTINGS)[4:]
-    pairs = [(name, seed) for half in halves for seed in range(seeds) for name in half]
+    pairs = [(name, seed) for seed in range(seeds) for name in SETTINGS]
     for name, seed in tqdm(pairs, unit="run", disable=not progress):
         if seed >= len(kept[name]):
             kept[name].append(run(replace(SETTINGS[name], seed=seed)))
