@@ -177,9 +177,18 @@ def real(folder: Path = STORED) -> dict[str, float]:
     return json.loads(_stored(folder, "real.json").read_text("utf-8"))["indicators"]
 
 
-def late(name: str, metric: str) -> tuple[float, float]:
-    """Mean of a metric over the second half of stored runs and over seeds; its standard error."""
-    means = [one.metrics[metric][one.steps > one.preset.steps / 2].mean() for one in stored(name)]
+def over_seeds(name: str, metric: str, since: int, until: int) -> tuple[float, float]:
+    """Mean of a metric of the package's runs over steps and seeds, and its standard error.
+
+    Arguments:
+        name: of `SETTINGS`.
+        metric: such as "diversity".
+        since, until: the first and the last step that count.
+    """
+    runs = stored(name)
+    means = [
+        one.metrics[metric][(since <= one.steps) & (one.steps <= until)].mean() for one in runs
+    ]
     return float(np.mean(means)), float(np.std(means, ddof=1) / sqrt(len(means)))
 
 
