@@ -1,6 +1,7 @@
 """The two networks: a generator that is a deconvolutional network, the DCGAN's discriminator."""
 
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from math import sqrt
 from typing import Any, Literal, TypeVar
@@ -216,12 +217,19 @@ def _drawn(make: Callable[[Preset, PRNGKeyArray], Network], preset: Preset, key:
     """A network; optimized, drawing its weights takes XLA ten times as long to compile."""
     if isinstance(key, jax.core.Tracer):
         return make(preset, key)
-    shapes = eqx.filter_eval_shape(make, preset, key)
+    draw, static = _drawing(make, preset)
+    return eqx.combine(draw(key), static)
+
+
+@cache
+def _drawing(make: Callable[[Preset, PRNGKeyArray], Any], preset: Preset) -> tuple[Any, Any]:
+    """Compiled once a preset: a function of the key that gives the arrays, and all else."""
+    shapes = eqx.filter_eval_shape(make, preset, jax.random.key(0))
     draw = jax.jit(
         lambda key: eqx.filter(make(preset, key), eqx.is_array),
         compiler_options={"xla_backend_optimization_level": 0},
     )
-    return eqx.combine(draw(key), eqx.filter(shapes, _is_shape, inverse=True))
+    return draw, eqx.filter(shapes, _is_shape, inverse=True)
 
 
 def _is_shape(leaf: Any) -> bool:

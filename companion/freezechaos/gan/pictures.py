@@ -79,8 +79,10 @@ def film(file: str | Path, frames: Sequence[str | Path], seconds: float = 8.0) -
         with Image.open(frame) as page:
             pages.append(page.copy())
     each = max(20, round(1000 * seconds / len(pages)))
+    part = file.with_name(f"part-{file.name}")
     pages[0].save(
-        file, save_all=True, append_images=pages[1:], loop=0, lossless=True,
+        part, save_all=True, append_images=pages[1:], loop=0, lossless=True,
         duration=[each] * (len(pages) - 1) + [each + 2000],
     )  # fmt: skip
+    part.replace(file)
     return file
