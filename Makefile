@@ -18,10 +18,10 @@ SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # process is still writing cannot be read: it is compiled again, without a word.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/_build/compiled
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
-# Most of the time goes into compiling: on a CPU, XLA takes a third of its usual time over it this
-# way, and what comes out runs about as fast. `lab` has it too, for code is kept by flags: so it
+# Most of the time goes into compiling: on a CPU, XLA takes half of its usual time over it at
+# level 1, and what comes out runs about as fast. `lab` has it too, for code is kept by flags: so it
 # finds the book's. `make bench` times what users run.
-book lab test: export XLA_FLAGS ?= --xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false
+book lab test: export XLA_FLAGS ?= --xla_backend_optimization_level=1
 export XLA_PYTHON_CLIENT_PREALLOCATE ?= false
 SILENT := ignore:Error reading persistent compilation,ignore:Error writing persistent compilation
 export PYTHONWARNINGS ?= $(SILENT)

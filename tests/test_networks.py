@@ -378,3 +378,23 @@ class TestTransposedConvolution:
             laid[:, spacing * i : spacing * i + width] += pieces[:, i]
         found = formulations.overlap_add(jnp.asarray(pieces), 1, spacing, start, 12)
         np.testing.assert_allclose(found, laid[:, start : start + 12], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["fully connected", "deconvolutional"])
+def test_compiled_code_draws_the_same_weights(kind: str) -> None:
+    """Where arrays of one shape are drawn together."""
+    relu = standardized("relu")
+
+    def arrays(key):
+        if kind == "fully connected":
+            network = FullyConnected([3, 5, 5, 5, 2], relu, 0.1, key=key)
+        else:
+            up = graphs.transposed_convolution(4, stride=2, padding=1)
+            stack = DeconvStack((2, 2), [up] * 3)
+            network = Deconvolutional(stack, [3, 4, 4, 1], relu, 0.1, key=key)
+        return network.weights + network.biases
+
+    key = jax.random.key(7)
+    for drawn, compiled in zip(arrays(key), jax.jit(arrays)(key), strict=True):
+        assert drawn.shape == compiled.shape
+        assert jnp.array_equal(drawn, compiled)

@@ -17,6 +17,7 @@ from ..activations import Activation
 from ..deconvolution import DeconvStack
 from ..deconvolution.stack import checked_stack
 from ..graphs import AxisLayer
+from .draws import normals
 from .transposed import transposed_convolution
 
 
@@ -73,8 +74,8 @@ class Deconvolutional(eqx.Module):
             for layer, both in enumerate(pairwise(self.channels))
         ]
         keys = jax.random.split(key, 2 * len(shapes))
-        self.weights = tuple(map(jax.random.normal, keys[::2], shapes))
-        self.biases = tuple(map(jax.random.normal, keys[1::2], [shape[-1:] for shape in shapes]))
+        self.weights = normals(keys[::2], shapes)
+        self.biases = normals(keys[1::2], [shape[-1:] for shape in shapes])
 
     def __call__(
         self, x: Float[Array, "*batch_and_size inputs"]

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import checks
 from ..activations import Activation
+from .draws import normals
 from .norms import standardize
 
 
@@ -70,8 +71,8 @@ class FullyConnected(eqx.Module):
         self.layer_norm, self.batch_norm = layer_norm, bool(batch_norm)
         shapes = [(after, before) for before, after in pairwise(self.widths)]
         keys = jax.random.split(key, 2 * len(shapes))
-        self.weights = tuple(map(jax.random.normal, keys[::2], shapes))
-        self.biases = tuple(map(jax.random.normal, keys[1::2], [(after,) for after, _ in shapes]))
+        self.weights = normals(keys[::2], shapes)
+        self.biases = normals(keys[1::2], [(after,) for after, _ in shapes])
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """The outputs for one input or a batch; with batch norm for a batch [n, inputs]."""

@@ -1,0 +1,27 @@
+"""Random weights and biases."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+def normals(
+    keys: PRNGKeyArray, shapes: Sequence[tuple[int, ...]]
+) -> tuple[Float[Array, "..."], ...]:
+    """An array from N(0, 1) for each key.
+
+    Where it is compiled into something else, arrays of one shape are drawn together: the numbers
+    are the same, and XLA compiles them once and not a layer at a time.
+    """
+    if not isinstance(keys, jax.core.Tracer):
+        return tuple(map(jax.random.normal, keys, shapes))
+    drawn: dict[int, Array] = {}
+    for shape in dict.fromkeys(shapes):
+        places = [place for place, other in enumerate(shapes) if other == shape]
+        together = jax.vmap(lambda key, shape=shape: jax.random.normal(key, shape))(
+            keys[np.array(places)]
+        )
+        drawn |= dict(zip(places, together, strict=True))
+    return tuple(drawn[place] for place in range(len(shapes)))
