@@ -97,6 +97,25 @@ def test_real_images_are_those_of_the_indicators():
         assert study.real()[name] == pytest.approx(float(value), abs=1e-5)
 
 
+def test_over_seeds_is_a_mean_with_its_standard_error():
+    ends = [one.metrics["diversity"][-2:].mean() for one in study.stored("freeze")]
+    mean, error = study.over_seeds("freeze", "diversity", 380, 400)
+    assert mean == pytest.approx(sum(ends) / 3)
+    assert error == pytest.approx(sum((end - mean) ** 2 for end in ends) ** 0.5 / 6**0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "since", "message"),
+    [
+        ("variety", 0, "`metric` must be one of step, .*diversity"),
+        ("diversity", 401, "every 20 up to 400; got 401 and 410"),
+    ],
+)
+def test_over_seeds_of_nothing(metric, since, message):
+    with pytest.raises(ValueError, match=message):
+        study.over_seeds("freeze", metric, since, 410)
+
+
 def test_nothing_stored(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must hold chaos\.json; .* Make it with"):
         study.stored("chaos", tmp_path)

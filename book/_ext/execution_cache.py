@@ -52,8 +52,6 @@ def run_several_at_a_time(app: Sphinx) -> None:
     """Fill the cache; a notebook that fails is not put there, so MyST-NB runs it and says why."""
     if app.config.nb_execution_mode != "cache":
         return
-    # Kernels share a GPU: by default the first would take three quarters of its memory.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     cache = get_cache(app.config.nb_execution_cache_path)
     paths = [
         path

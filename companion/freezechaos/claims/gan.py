@@ -9,8 +9,9 @@ import numpy as np
 
 from freezechaos import empirical
 from freezechaos.activations import normalized, standardized
-from freezechaos.deconvolution import compressed, diagonals
+from freezechaos.deconvolution import diagonals
 from freezechaos.gan import PRESETS, Preset, game, generator, study, upsampling_stack
+from freezechaos.kernels import nngp
 
 from .record import Claim, claim
 
@@ -81,13 +82,12 @@ def _energy(images: jax.Array) -> jax.Array:
 
 @claim
 def newborn_generators_in_freeze_are_alike() -> Claim:
-    """The share of an image's energy that is its own, from the covariance and from generators."""
+    """The share of an image's energy that is its own: a pixel reads itself through the same taps,
+    so theory is a fully connected network of the same depth at a right angle."""
     preset = replace(PRESETS["freeze"], size=16, output="identity")
-    kernel = compressed(
-        upsampling_stack(preset), standardized("relu"), preset.beta, jnp.eye(2)[:, :, None, None]
-    ).nngp.dense()
+    depth = upsampling_stack(preset).depth
+    predicted = 1 - float(nngp(standardized("relu"), preset.beta, depth, 0.0))
     (own, whole), (error, _) = _newborn(preset, _energy)
-    predicted = 1 - float(jnp.trace(kernel[0, 1]) / jnp.trace(kernel[0, 0]))
     return Claim(
         "A newborn generator in freeze has images alike: the share of their energy that differs "
         "between latent vectors, in 32 generators of width 64 with seven affine maps, standard "
@@ -107,8 +107,9 @@ def generators_have_a_border() -> Claim:
         PRESETS["chaos"], size=16, width=32, parametrization="usual", output="identity"
     )
     sigma = diagonals(upsampling_stack(preset), normalized("relu"), preset.beta).sigma
-    outermost = np.pad(np.zeros((14, 14), bool), 1, constant_values=True)
-    middle = slice(4, 12)
+    outermost = np.ones((preset.size, preset.size), bool)
+    outermost[1:-1, 1:-1] = False
+    middle = slice(preset.size // 4, preset.size - preset.size // 4)
 
     def ratio(square: jax.Array) -> float:
         return float(jnp.mean(square[outermost]) / jnp.mean(square[middle, middle]))
@@ -118,7 +119,7 @@ def generators_have_a_border() -> Claim:
         "outermost pixels over that of the middle, in 32 generators of width 32.",
         "[JGGH] graph-based parametrization",
         CHAPTER,
-        predicted=ratio(jnp.asarray(sigma).reshape(16, 16)),
+        predicted=ratio(jnp.asarray(sigma).reshape(outermost.shape)),
         measured=ratio(_newborn(preset, lambda images: jnp.mean(images**2, axis=0)).mean),
         tolerance=0.12,
     )

@@ -84,7 +84,7 @@ def training_film(start: Mapping[str, Any] | None = None) -> Explorer:
         numbers=["diversity", "board"],
         readout=(
             "{regime}, after {steps:.0f} steps: diversity {diversity:.3f}; {board:.0%} of the "
-            "energy at period 2. Latent vector {latent:.0f} of four."
+            f"energy at period 2. Latent vector {{latent:.0f}} of {LATENTS}."
         ),
         alt=(
             "Left, the image that a generator draws for a latent vector, the mean of nine such "

@@ -184,11 +184,21 @@ def over_seeds(name: str, metric: str, since: int, until: int) -> tuple[float, f
         name: of `SETTINGS`.
         metric: such as "diversity".
         since, until: the first and the last step that count.
+
+    Raises:
+        ValueError: an unknown name or metric, or no step of the runs that counts.
     """
     runs = stored(name)
-    means = [
-        one.metrics[metric][(since <= one.steps) & (one.steps <= until)].mean() for one in runs
-    ]
+    if metric not in runs[0].metrics:
+        known = ", ".join(runs[0].metrics)
+        raise ValueError(f"`metric` must be one of {known}; got {metric!r}.")
+    counts = (since <= runs[0].steps) & (runs[0].steps <= until)
+    if not counts.any():
+        raise ValueError(
+            f"`since` and `until` must have a step of the runs between them, which have one every "
+            f"{runs[0].preset.record} up to {runs[0].preset.steps}; got {since} and {until}."
+        )
+    means = [one.metrics[metric][counts].mean() for one in runs]
     return float(np.mean(means)), float(np.std(means, ddof=1) / sqrt(len(means)))
 
 

@@ -10,10 +10,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 def normals(
     keys: PRNGKeyArray, shapes: Sequence[tuple[int, ...]]
 ) -> tuple[Float[Array, "..."], ...]:
-    """An array from N(0, 1) for each key.
+    """An array from N(0, 1) for each key, as jax.random.normal draws it.
 
-    Where it is compiled into something else, arrays of one shape are drawn together: the numbers
-    are the same, and XLA compiles them once and not a layer at a time.
+    Arguments:
+        keys: as many as shapes.
+        shapes: of the arrays.
+
+    Where this is traced, arrays of one shape are drawn together, for XLA would compile the drawing
+    of each anew; run as it stands, one by one, which needs no room for all of them at once.
     """
     if not isinstance(keys, jax.core.Tracer):
         return tuple(map(jax.random.normal, keys, shapes))
