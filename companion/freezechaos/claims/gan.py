@@ -86,7 +86,7 @@ def newborn_generators_in_freeze_are_alike() -> Claim:
     so theory is a fully connected network of the same depth at a right angle."""
     preset = replace(PRESETS["freeze"], size=16, output="identity")
     depth = upsampling_stack(preset).depth
-    predicted = 1 - float(nngp(standardized("relu"), preset.beta, depth, 0.0))
+    predicted = 1 - float(nngp(standardized("relu"), preset.beta, depth, jnp.zeros(())))
     (own, whole), (error, _) = _newborn(preset, _energy)
     return Claim(
         "A newborn generator in freeze has images alike: the share of their energy that differs "
