@@ -1,0 +1,28 @@
+"""nbgrader's settings for this course: students' code runs in a sandbox."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from nbgrader import preprocessors
+from sandbox import Sandbox
+
+c = get_config()  # type: ignore[name-defined] # noqa: F821 - nbgrader gives it
+c.CourseDirectory.course_id = "freeze-and-chaos"
+c.Autograde.autograde_preprocessors = [
+    Sandbox,
+    preprocessors.IgnorePattern,
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    preprocessors.LimitOutput,
+    preprocessors.SaveAutoGrades,
+    preprocessors.AssignLatePenalties,
+    preprocessors.CheckCellMetadata,
+]
+c.OverwriteCells.add_missing_cells = True  # a deleted test counts as failed
+c.HTMLExporter.sanitize_html = True  # no student's script runs in your browser
+
+# The limits of one notebook; `nbgrader autograde --help-all` explains them.
+# c.Sandbox.cell_seconds = 60
+# c.Sandbox.notebook_seconds = 600
+# c.Sandbox.memory_gigabytes = 8
