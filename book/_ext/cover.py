@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax.numpy as jnp
 import matplotlib as mpl
@@ -103,13 +104,13 @@ def label_ends(ax: Axes, ends: Sequence[float], hue: str) -> None:
     )
 
 
-def main(path: str) -> None:
-    with (
-        style(),
-        mpl.rc_context({"svg.hashsalt": "freeze-and-chaos", "svg.fonttype": "path"}),
-    ):
-        draw().savefig(path, format="svg", facecolor="none", metadata={"Date": None})
+def write(path: Path) -> None:
+    """Draw the cover into a file, SVG or PNG by its ending."""
+    strict = {"svg.hashsalt": "freeze-and-chaos", "svg.fonttype": "path"}
+    with style(), mpl.rc_context(strict):
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        draw().savefig(path, facecolor="none", metadata=metadata)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    write(Path(sys.argv[1]))

@@ -23,7 +23,6 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from pybtex.database import Entry, parse_file
-from sphinx.application import Sphinx
 
 BOOK = Path(__file__).parents[1]
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -268,21 +267,6 @@ def write(kind: str, folder: Path, install: str = "") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for chapter in chapters():
         nbformat.write(edition(chapter, kind, install), folder / f"{chapter}.ipynb")
-
-
-def offer_downloads(app: Sphinx, exception: Exception | None) -> None:
-    """What a page offers to download is its plain edition."""
-    if exception is None and app.builder.format == "html":
-        write(
-            "plain",
-            Path(app.outdir) / "_sources",
-            getattr(app.config, "package_source", ""),
-        )
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("build-finished", offer_downloads)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 if __name__ == "__main__":

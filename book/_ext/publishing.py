@@ -1,0 +1,130 @@
+"""Where the site is published: buttons, addresses and previews that need to know it.
+
+GITHUB_REPOSITORY ("owner/name", which GitHub's workflows set, or set it by hand) names the
+repository, and GITHUB_SHA the commit. Without the first the site has no address: it is whole, but
+offers no launch buttons. Launching opens the branch `notebooks`, where the workflow puts the plain
+editions of the chapters.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+import cover
+import editions
+
+BRANCH = "notebooks"
+NAME = re.compile(r"[\w.-]+/[\w.-]+")
+PREVIEW = "_static/freeze-and-chaos.png"
+
+
+def repository() -> str:
+    """Return "owner/name" of the repository, or nothing.
+
+    Raises:
+        ValueError: GITHUB_REPOSITORY is something else.
+    """
+    name = os.environ.get("GITHUB_REPOSITORY", "")
+    if name and not NAME.fullmatch(name):
+        raise ValueError(
+            f"`GITHUB_REPOSITORY` must be owner/name; got {name!r}. Unset it to build a site "
+            "without an address."
+        )
+    return name
+
+
+def site() -> str:
+    """Return the address of the site on GitHub Pages, or nothing."""
+    owner, _, name = repository().partition("/")
+    host = f"{owner.lower()}.github.io"
+    return (
+        f"https://{host}/{'' if name.lower() == host else f'{name}/'}" if owner else ""
+    )
+
+
+def package() -> str:
+    """Return what pip installs the package from, as it is in this build, or nothing."""
+    commit = os.environ.get("GITHUB_SHA", "main")
+    address = f"git+https://github.com/{repository()}@{commit}"
+    return f"freeze-and-chaos @ {address}" if repository() else ""
+
+
+def use_addresses(app: Sphinx, config: Config) -> None:
+    config.ogp_image = PREVIEW
+    config.ogp_image_alt = "The scaled tangent kernel: it flattens in freeze and shrinks to a spike in chaos"
+    if not repository():
+        return
+    config.ogp_site_url = config.html_baseurl = site()
+    config.html_theme_options |= {
+        "repository_url": f"https://github.com/{repository()}",
+        "repository_branch": BRANCH,
+        "path_to_docs": "",
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab",
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+        },
+    }
+
+
+def describe(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """What a link to a page shows elsewhere: its description, and its first figure if any."""
+    if doctree is None:
+        return
+    said = context["meta"] = dict(context["meta"] or {})
+    for meta in doctree.findall(nodes.meta):
+        if meta.get("name") == "description":
+            said["og:description"] = meta["content"]
+    for image in doctree.findall(nodes.image):
+        name = app.builder.images.get(image["uri"], "")
+        if Path(name).suffix == ".png":
+            said["og:image"] = f"{app.builder.imagedir}/{name}"
+            said["og:image:alt"] = image.get("alt", "")
+            return
+
+
+def launch_chapters_alone(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """The branch that is launched has the chapters, not the pages around them."""
+    if page not in editions.chapters():
+        buttons = context.get("header_buttons", [])
+        context["header_buttons"] = [
+            button for button in buttons if button.get("label") != "launch-buttons"
+        ]
+
+
+def offer_plain_editions(app: Sphinx, exception: Exception | None) -> None:
+    """What a page offers to download reads well in every notebook."""
+    if exception is None and app.builder.format == "html":
+        editions.write("plain", Path(app.outdir) / "_sources", package())
+
+
+def draw_preview(app: Sphinx, exception: Exception | None) -> None:
+    picture = Path(app.outdir) / PREVIEW
+    if exception is None and app.builder.format == "html" and not picture.exists():
+        cover.write(picture)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", use_addresses, priority=100)
+    app.connect("html-page-context", describe, priority=400)
+    app.connect("html-page-context", launch_chapters_alone, priority=900)
+    app.connect("build-finished", offer_plain_editions)
+    app.connect("build-finished", draw_preview)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
