@@ -1,9 +1,8 @@
 """Where the site is published: buttons, addresses and previews that need to know it.
 
-GITHUB_REPOSITORY ("owner/name", which GitHub's workflows set, or set it by hand) names the
-repository, and GITHUB_SHA the commit. Without the first the site has no address: it is whole, but
-offers no launch buttons. Launching opens the branch `notebooks`, where the workflow puts the plain
-editions of the chapters.
+PUBLISH_REPOSITORY, "owner/name", is the repository on GitHub, and PUBLISH_COMMIT the commit. Without
+the first the site has no address: it is whole, but offers no launch buttons. Launching opens the
+branch `notebooks`, where the workflow that publishes the site puts the plain editions of the chapters.
 """
 
 import os
@@ -27,12 +26,12 @@ def repository() -> str:
     """Return "owner/name" of the repository, or nothing.
 
     Raises:
-        ValueError: GITHUB_REPOSITORY is something else.
+        ValueError: PUBLISH_REPOSITORY is something else.
     """
-    name = os.environ.get("GITHUB_REPOSITORY", "")
+    name = os.environ.get("PUBLISH_REPOSITORY", "")
     if name and not NAME.fullmatch(name):
         raise ValueError(
-            f"`GITHUB_REPOSITORY` must be owner/name; got {name!r}. Unset it to build a site "
+            f"`PUBLISH_REPOSITORY` must be owner/name; got {name!r}. Unset it to build a site "
             "without an address."
         )
     return name
@@ -49,7 +48,7 @@ def site() -> str:
 
 def package() -> str:
     """Return what pip installs the package from, as it is in this build, or nothing."""
-    commit = os.environ.get("GITHUB_SHA", "main")
+    commit = os.environ.get("PUBLISH_COMMIT", "main")
     address = f"git+https://github.com/{repository()}@{commit}"
     return f"freeze-and-chaos @ {address}" if repository() else ""
 
@@ -87,9 +86,9 @@ def describe(
         if meta.get("name") == "description":
             said["og:description"] = meta["content"]
     for image in doctree.findall(nodes.image):
-        name = app.builder.images.get(image["uri"], "")
-        if Path(name).suffix == ".png":
-            said["og:image"] = f"{app.builder.imagedir}/{name}"
+        path = Path(image["uri"])
+        if path.parent.name == app.builder.imagedir and path.suffix == ".png":
+            said["og:image"] = path.as_posix()
             said["og:image:alt"] = image.get("alt", "")
             return
 

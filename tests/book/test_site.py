@@ -5,10 +5,12 @@
 
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
@@ -18,6 +20,10 @@ from playwright.sync_api import Browser, Page
 from freezechaos.plotting import PALETTE
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import editions  # noqa: E402
+
 BOOK = ROOT / "book"
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
 CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
@@ -143,9 +149,35 @@ def test_page_describes_itself(site: Path, name: str) -> None:
     assert not set("$\\{}") & set(description), "no formulas: set html_meta.description"
 
 
+@pytest.mark.parametrize("chapter", editions.chapters())
+def test_editions_have_the_numbers_of_the_site(site: Path, chapter: str) -> None:
+    page = parse(site, chapter)
+    titles = page.select(".proof > .admonition-title, .exercise > .admonition-title")
+    shown = [title.get_text(" ", strip=True).split("(")[0].strip() for title in titles]
+    text = editions.prose(editions.edition(chapter, "plain"))
+    assert shown == re.findall(r"^> \*\*((?!Before|Predict)[A-Z]\w+ \d+)", text, re.MULTILINE)
+    equations = [tag.get_text().strip("()#¶") for tag in page.select(".eqno")]
+    assert equations == re.findall(r"\\tag\{(\d+)\}", text)
+
+
 def test_the_drawings_have_the_colours_of_the_package() -> None:
     colours = {colour.lower() for hue in PALETTE.values() for colour in hue}
     for drawing in ("logo.svg", "favicon.svg"):
         used = re.findall(r"#[0-9A-Fa-f]{6}\b", (BOOK / "_static" / drawing).read_text())
         assert used
         assert {colour.lower() for colour in used} <= colours
+
+
+@pytest.mark.parametrize("name", sorted([TOC["root"], *CHAPTERS]))
+def test_page_has_a_preview(site: Path, name: str) -> None:
+    (picture,) = parse(site, name).find_all("meta", property="og:image")
+    (words,) = parse(site, name).find_all("meta", property="og:image:alt")
+    assert (site / picture["content"]).stat().st_size > 5000
+    assert len(words["content"]) > 20
+
+
+@pytest.mark.parametrize("chapter", editions.chapters())
+def test_what_is_offered_to_download_is_plain(site: Path, chapter: str) -> None:
+    (link,) = parse(site, chapter).select(".dropdown-download-buttons a[href$='.ipynb']")
+    offered = nbformat.read(site / link["href"], 4)
+    assert offered.cells == editions.edition(chapter, "plain").cells

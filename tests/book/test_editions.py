@@ -1,0 +1,122 @@
+"""Editions of the chapters in plain Markdown: whole, numbered as the site, with nothing of MyST."""
+
+import ast
+import builtins
+import re
+import symtable
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import editions  # noqa: E402
+import publishing  # noqa: E402
+
+CHAPTERS = editions.chapters()
+every = pytest.mark.parametrize("chapter", CHAPTERS)
+of_each_kind = pytest.mark.parametrize("kind", editions.EDITIONS)
+
+
+def markdown(notebook: NotebookNode) -> str:
+    return editions.prose(notebook)
+
+
+def code(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_all_chapters_have_editions() -> None:
+    assert sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb")) == sorted(CHAPTERS)
+
+
+@of_each_kind
+@every
+def test_nothing_of_myst_is_left(chapter: str, kind: str) -> None:
+    notebook = editions.edition(chapter, kind)
+    text = markdown(notebook)
+    assert not re.search(r"^ *> *(:{3,}|`{3,}\{)|^ *(:{3,}|`{3,}\{)", text, re.MULTILINE)
+    assert not re.search(r"\{[\w:]+\}`", text)
+    assert not re.search(r"\$\$ ?\([\w-]+\)", text)
+    assert text.count("<details>") == text.count("</details>")
+    assert "## Take-away" in text
+    assert "## References" in text
+
+
+@every
+def test_quotations_keep_formulas_on_one_line(chapter: str) -> None:
+    for line in markdown(editions.edition(chapter, "plain")).splitlines():
+        if line.startswith(">"):
+            assert line.count("$$") % 2 == 0, line
+
+
+@every
+def test_code_is_that_of_the_chapter(chapter: str) -> None:
+    source = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", 4)
+    for kind in ("plain", "solutions"):
+        assert code(editions.edition(chapter, kind)) == code(source)
+
+
+@every
+def test_solutions_are_folded_in_place_or_gone(chapter: str) -> None:
+    source = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", 4)
+    texts = {kind: markdown(editions.edition(chapter, kind)) for kind in editions.EDITIONS}
+    solutions = [
+        m for m in editions.DIRECTIVE.finditer(markdown(source)) if m["name"] == "solution"
+    ]
+    assert len(solutions) >= 3
+    assert texts["plain"].count("<summary>Solution to exercise") == len(solutions)
+    assert texts["solutions"].count("> **Solution to exercise") == len(solutions)
+    for solution in solutions:
+        words = max(re.findall(r"[A-Za-z ,]{20,}", solution["body"]), key=len).strip()
+        assert words in texts["plain"]
+        assert words in texts["solutions"]
+        assert words not in texts["student"]
+
+
+@every
+def test_students_have_room_and_all_names(chapter: str) -> None:
+    notebook = editions.edition(chapter, "student")
+    rooms = re.findall(r"^# Exercise \d+: your work$", code(notebook), re.MULTILINE)
+    assert len(rooms) == markdown(notebook).count("> **Exercise ")
+    assert "## Quiz" in markdown(notebook)
+    table = symtable.symtable(code(notebook), chapter, "exec")
+    known = set(dir(builtins))
+    missing = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_referenced()
+        and not (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace())
+    }
+    assert not missing - known
+    ast.parse(code(notebook))
+
+
+def test_what_is_published_installs_its_package_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLISH_REPOSITORY", "someone/course")
+    monkeypatch.setenv("PUBLISH_COMMIT", "0123abc")
+    notebook = editions.edition(CHAPTERS[0], "plain", publishing.package())
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    address = "git+https://github.com/someone/course@0123abc"
+    assert f'%pip install --quiet "freeze-and-chaos @ {address}"' in first.source
+    assert publishing.site() == "https://someone.github.io/course/"
+    monkeypatch.setenv("PUBLISH_REPOSITORY", "Someone/someone.github.io")
+    assert publishing.site() == "https://someone.github.io/"
+
+
+def test_a_site_without_an_address_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PUBLISH_REPOSITORY", raising=False)
+    assert publishing.site() == publishing.package() == ""
+    assert "%pip" not in code(editions.edition(CHAPTERS[0], "plain", publishing.package()))
+    monkeypatch.setenv("PUBLISH_REPOSITORY", "no slash")
+    with pytest.raises(ValueError, match="must be owner/name; got 'no slash'"):
+        publishing.site()
+
+
+def test_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="one of plain, solutions, student; got 'teacher'"):
+        editions.edition(CHAPTERS[0], "teacher")
