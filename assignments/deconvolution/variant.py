@@ -112,8 +112,9 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
         key: text.replace("SLOPE", f"{slope}" if slope > 0 else f"({slope})")
         for key, text in ACTIVATIONS[activation].items()
     }
-    layers = [_layer(rng) for _ in range(5)]
-    sagging = [_layer(rng) for _ in range(3)]
+    least = 1 if "output padding" in kind else 0  # else no tap would reach the last position
+    layers = [_layer(rng, least) for _ in range(5)]
+    sagging = [_layer(rng, least) for _ in range(3)]
     strides = [(2, 2, 3), (2, 3, 2), (3, 2, 2), (3, 2, 3), (2, 3, 3), (3, 3, 2)]
     steps = list(strides[rng.integers(len(strides))])
     stride, window, padding = BOARDS[rng.integers(len(BOARDS))]
@@ -157,11 +158,11 @@ def _share(rng: np.random.Generator, low: float, high: float) -> float:
     return round(float(rng.uniform(low, high)), 2)
 
 
-def _layer(rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _layer(rng: np.random.Generator, least: int) -> tuple[int, int, int, int]:
     """Return positions, window, stride, padding, of which the stride does not divide the window."""
     stride = int(rng.choice([2, 3]))
     window = int(rng.choice([3, 5, 7] if stride == 2 else [4, 5, 7]))
-    padding = int(rng.integers(0, (window - 1) // 2 + 1))
+    padding = int(rng.integers(least, (window - 1) // 2 + 1))
     return int(rng.integers(5, 8)), window, stride, padding
 
 

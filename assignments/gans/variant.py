@@ -1,0 +1,79 @@
+"""What differs between the classes in the problem set on generative adversarial networks."""
+
+import numpy as np
+
+COMPARED = (
+    ("edge", "freeze", "checkerboard_2", 220, 400),
+    ("edge", "freeze", "diversity", 240, 360),
+    ("batchnorm", "chaos", "diversity", 220, 400),
+    ("batchnorm", "chaos", "checkerboard_4", 260, 400),
+    ("batchnorm", "chaos", "checkerboard_2", 240, 360),
+    ("slow", "freeze", "diversity", 300, 380),
+    ("slow", "freeze", "checkerboard_4", 220, 400),
+    ("slow", "freeze", "checkerboard_2", 260, 400),
+    ("slow", "chaos", "checkerboard_2", 260, 400),
+    ("slow", "chaos", "diversity", 240, 360),
+    ("usual", "freeze", "diversity", 260, 400),
+    ("usual", "slow", "diversity", 240, 360),
+    ("usual", "chaos", "checkerboard_2", 260, 400),
+    ("batchnorm", "freeze", "checkerboard_2", 220, 400),
+    ("batchnorm", "freeze", "checkerboard_4", 240, 360),
+    ("edge", "usual", "checkerboard_4", 220, 400),
+)
+"""Two settings of the stored runs, a metric, first and last step: pairs whose difference is either
+more than 5.5 or less than 3 standard errors, so that the verdict at 4.30 is not close."""
+
+HIDDEN = (
+    ("chaos", "freeze", "diversity", 40, 120),
+    ("rates", "freeze", "checkerboard_2", 20, 100),
+    ("chaos", "edge", "checkerboard_4", 100, 200),
+    ("slow", "usual", "border_contrast", 60, 160),
+)
+"""What hidden tests compare."""
+
+NEWBORN = (
+    ("standardized", "relu", (0.2, 0.5, 0.75)),
+    ("standardized", "gelu", (0.1, 0.4, 0.7)),
+    ("normalized", "relu", (0.1, 0.4, 0.7)),
+    ("standardized", "softplus", (0.1, 0.4, 0.7)),
+    ("standardized", "silu", (0.1, 0.4, 0.7)),
+)
+"""Activations of newborn generators, and shares of the bias from more to less diverse."""
+
+
+def parameters(rng: np.random.Generator) -> dict[str, object]:
+    """Return what one class gets: made images, mixed networks, stored runs, newborn generators.
+
+    Arguments:
+        rng: the class's own; the same generator gives the same parameters.
+    """
+    board, stripes, grey, wave = (int(x) for x in rng.choice(np.arange(1, 8), 4, replace=False))
+    kind, name, betas = NEWBORN[rng.integers(len(NEWBORN))]
+    betas = [round(b + float(rng.integers(-3, 4)) / 100, 2) for b in betas]
+    name_a, name_b, metric, since, until = COMPARED[rng.integers(len(COMPARED))]
+    frozen, chaotic = (int(x) for x in rng.integers(3, 7, 2))
+    hidden_mix = [
+        (["standardized", "normalized"][rng.integers(2)], str(rng.choice(["relu", "erf", "gelu"])),
+         round(float(rng.uniform(0.05, 0.6)), 2))
+        for _ in range(int(rng.integers(4, 7)))
+    ]  # fmt: skip
+    return {
+        "period": int(rng.choice([2, 4])),
+        "board": board, "stripes": stripes, "grey": grey, "wave": wave,
+        "hidden_seed": int(rng.integers(1, 10**6)),
+        "hidden_images": [int(x) for x in rng.integers(3, 9, 3)],
+        "frozen": frozen, "chaotic": chaotic,
+        "frozen_beta": round(float(rng.uniform(0.4, 0.6)), 2),
+        "chaotic_beta": round(float(rng.uniform(0.08, 0.15)), 2),
+        "hidden_mix": hidden_mix,
+        "hidden_cosine": round(float(rng.uniform(0.1, 0.5)), 2),
+        "batch": int(rng.choice([16, 32, 48, 64, 96, 128])),
+        "cosine": round(float(rng.uniform(0.0, 0.2)), 2),
+        "settings": (name_a, name_b), "metric": metric, "since": since, "until": until,
+        "hidden_runs": [HIDDEN[i] for i in sorted(rng.choice(len(HIDDEN), 3, replace=False))],
+        "window": (int(rng.choice([220, 240, 260, 280, 300])), int(rng.choice([360, 380, 400]))),
+        "newborn_kind": kind, "newborn_name": name, "newborn_betas": betas,
+        "newborn_images": int(rng.choice([6, 8, 10, 12])),
+        "hidden_newborn_beta": round(float(rng.uniform(0.2, 0.5)), 2),
+        "hidden_window": [(4, 2, 1), (5, 3, 1), (6, 2, 2), (3, 2, 0)][rng.integers(4)],
+    }  # fmt: skip
