@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab test bench cover lint lock clean
+.PHONY: help setup book serve lab test bench assignments cover lint lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,7 +41,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## create .venv from the lock (every command does it when needed)
 	@echo "ready: $(BIN)/python"
@@ -86,6 +86,9 @@ bench: $(STAMP) ## time the package
 	@mkdir -p _build
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=_build/benchmarks.json
 	@echo "bench: _build/benchmarks.json"
+
+assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
+	@$(BIN)/python assignments/make.py "$(SEED)"
 
 cover: $(STAMP) ## draw the picture of the README again
 	@$(BIN)/python book/_ext/cover.py book/_static/freeze-and-chaos.svg

@@ -1,14 +1,22 @@
 """nbgrader's settings for this course: students' code runs in a sandbox."""
 
+import os
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+# nbgrader starts `alembic` by name, which lies beside it
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from nbgrader import preprocessors
+from sqlalchemy.exc import SAWarning
+
 from sandbox import Sandbox
 
-c = get_config()  # type: ignore[name-defined] # noqa: F821 - nbgrader gives it
+warnings.filterwarnings("ignore", category=SAWarning)  # of nbgrader's own queries
+
+c = get_config()  # type: ignore[name-defined] # nbgrader gives it
 c.CourseDirectory.course_id = "freeze-and-chaos"
 c.Autograde.autograde_preprocessors = [
     Sandbox,

@@ -16,23 +16,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import freezechaos
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Integer
+
+import freezechaos
 
 INSIDE = Path(__file__).with_name("inside.py")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
 """What programs need of the system, where it is there. Not /etc as a whole: it has secrets."""
 SHOWN = ("text/plain", "image/png")
 """What comes back of rich output: a page of HTML could run scripts in the grader's browser."""
-HOME = "/tmp/home"  # noqa: S108 - in the sandbox, where /tmp is new and empty
+HOME = "/student"
+"""In the sandbox, where it is new and empty."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Limits:
 
     Attributes:
         memory: address space of each process, in bytes.
-        processes: processes and threads beside those that the user has.
+        processes: processes and threads of this user, those outside included.
         file_size: of each file, in bytes.
         cpu_seconds: of each process, all its threads together.
     """
@@ -56,7 +59,7 @@ class SandboxError(RuntimeError):
     """The sandbox did not start: nobody's fault but the machine's, so nothing is graded."""
 
 
-class Sandbox(NbGraderPreprocessor):
+class Sandbox(NbGraderPreprocessor):  # type: ignore[misc] # nbgrader has no types
     """Executes a notebook apart, and keeps nothing of it but what its cells printed."""
 
     cell_seconds = Integer(60, help="Seconds after which a cell is stopped.").tag(config=True)
@@ -77,7 +80,7 @@ class Sandbox(NbGraderPreprocessor):
         """Return the notebook with the outputs of its cells; its text stays as it is."""
         limits = Limits(
             memory=self.memory_gigabytes * 2**30,
-            processes=self.processes,
+            processes=own_threads() + self.processes,
             file_size=self.file_megabytes * 2**20,
             cpu_seconds=self.notebook_seconds * (os.cpu_count() or 1),
         )
@@ -95,6 +98,16 @@ class Sandbox(NbGraderPreprocessor):
         return notebook, resources
 
 
+def own_threads() -> int:
+    """Return how many threads this user runs, for the system counts them all together."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if process.stat().st_uid == os.getuid():
+                count += len(list((process / "task").iterdir()))
+    return count
+
+
 def execute(
     cells: Sequence[NotebookNode], limits: Limits, cell_seconds: int, notebook_seconds: int
 ) -> tuple[dict[int, dict[str, Any]], str]:
@@ -104,12 +117,14 @@ def execute(
         SandboxError: it did not even start.
     """
     deadline = time.monotonic() + notebook_seconds
-    sources = [{"cell_type": "raw", "metadata": {}, "source": ""} for _ in cells]
+    sources: list[dict[str, Any]] = [
+        {"cell_type": "raw", "metadata": {}, "source": ""} for _ in cells
+    ]
     for index, cell in enumerate(cells):
         if cell.cell_type == "code":
-            sources[index] = dict(
-                cell_type="code", metadata={}, source=cell.source, outputs=[], execution_count=None
-            )
+            sources[index] |= {
+                "cell_type": "code", "source": cell.source, "outputs": [], "execution_count": None,
+            }  # fmt: skip
     task = {"cells": sources, "limits": asdict(limits), "cell_seconds": cell_seconds}
     with tempfile.TemporaryDirectory(prefix="freezechaos-", ignore_cleanup_errors=True) as folder:
         return _executed(task, Path(folder), deadline, limits.file_size)
@@ -119,7 +134,7 @@ def _executed(
     task: dict[str, Any], folder: Path, deadline: float, size: int
 ) -> tuple[dict[int, dict[str, Any]], str]:
     done: dict[int, dict[str, Any]] = {}
-    ready, end = False, "the time limit of the notebook was reached"
+    ready, end = False, ""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
         given.write(json.dumps(task).encode())
         given.seek(0)
@@ -133,8 +148,8 @@ def _executed(
                 ready = ready or "ready" in message
                 if "cell" in message:
                     done[int(message["cell"])] = message
-                end = str(message.get("end", end))
                 if "end" in message:
+                    end = message["end"]
                     break
         finally:
             _kill(process)
@@ -146,33 +161,29 @@ def _executed(
 
 
 def _messages(stream: Any, deadline: float, most: int = 64 * 2**20) -> Iterator[dict[str, Any]]:
-    """Yield JSON lines as they come; end at the deadline, or where there are too many bytes."""
+    """Yield JSON lines as they come; the last has an `end`, which says why there are no more."""
     rest, total = b"", 0
-    while (left := deadline - time.monotonic()) > 0 and total < most:
-        if not select.select([stream], [], [], left)[0]:
+    while total < most:
+        if not select.select([stream], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            yield {"end": "the time limit of the notebook was reached"}
             return
         if not (chunk := os.read(stream.fileno(), 2**16)):
+            yield {"end": "the sandbox ended: out of memory, or by code in a cell above"}
             return
         total += len(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if isinstance(message, dict):
-                yield message
+        yield from map(json.loads, lines)
+    yield {"end": f"it printed more than {most} bytes"}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and all of its session; with bubblewrap, all that it ever started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()
 
 
-def fill_in(
-    cells: Sequence[NotebookNode], outputs: Mapping[int, dict[str, Any]], end: str
-) -> None:
+def fill_in(cells: Sequence[NotebookNode], outputs: Mapping[int, dict[str, Any]], end: str) -> None:
     """Write outputs into code cells; a cell that was not run to its end has an error instead."""
     for index, cell in enumerate(cells):
         if cell.cell_type != "code":
@@ -234,10 +245,11 @@ def _bubblewrap(size: int) -> list[str]:
     system = [word for path in SYSTEM for word in ("--ro-bind-try", path, path)]
     bound = [word for path in readable for word in ("--ro-bind", path, path)]
     sized = ["--size", str(size)] if "--size" in _bubblewrap_help() else []
+    memory = [word for path in (HOME, "/dev/shm") for word in (*sized, "--tmpfs", path)]
     return [
         "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000",
-        "--die-with-parent", "--new-session", *system, "--proc", "/proc", "--dev", "/dev",
-        *sized, "--tmpfs", "/tmp", *bound, "--dir", HOME, "--chdir", HOME,
+        "--as-pid-1", "--die-with-parent", "--new-session", *system, *bound, "--proc", "/proc", "--dev", "/dev",
+        *memory, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME,
     ]  # fmt: skip
 
 

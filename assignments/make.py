@@ -1,0 +1,130 @@
+"""Fill the assignments in for one class: `python assignments/make.py SEED [NAME ...]`.
+
+An assignment is a folder NAME with a template NAME.ipynb, in which `<<name>>` stands for a
+parameter, and a module variant.py whose function `parameters(rng)` draws them. What comes out is
+a course folder of nbgrader, _build/assignments/SEED/, in which its commands work as they are.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from runpy import run_path
+
+import nbformat
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from nbformat import NotebookNode
+
+HERE = Path(__file__).parent
+BUILT = HERE.parent / "_build" / "assignments"
+COURSE_FILES = ("nbgrader_config.py", "sandbox.py", "inside.py")
+TEMPLATES = Environment(
+    variable_start_string="<<",
+    variable_end_string=">>",
+    # no tags beside variables: no notebook has these characters
+    block_start_string="\x01",
+    block_end_string="\x02",
+    comment_start_string="\x03",
+    comment_end_string="\x04",
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+)
+
+
+def names() -> list[str]:
+    """Return the assignments that there are."""
+    return sorted(path.parent.name for path in HERE.glob("*/variant.py"))
+
+
+def parameters(name: str, seed: int) -> dict[str, object]:
+    """Return what the class `seed` gets in the assignment `name`; it depends on nothing else."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    drawn: dict[str, object] = run_path(str(HERE / name / "variant.py"))["parameters"](rng)
+    return drawn
+
+
+def template(name: str) -> NotebookNode:
+    """Return the notebook as it is in the repository, with solutions and hidden tests."""
+    return nbformat.read(HERE / name / f"{name}.ipynb", as_version=4)
+
+
+def filled(name: str, seed: int) -> NotebookNode:
+    """Return the notebook of the class `seed`, with solutions and hidden tests.
+
+    Raises:
+        jinja2.UndefinedError: the template names a parameter that is never drawn.
+    """
+    notebook, values = template(name), parameters(name, seed)
+    for cell in notebook.cells:
+        cell.source = TEMPLATES.from_string(cell.source).render(values)
+    return notebook
+
+
+def build(seed: int, wanted: Sequence[str] = (), folder: Path | None = None) -> Path:
+    """Make the course folder of a class, and return it; grades and submissions in it stay.
+
+    Arguments:
+        seed: of the class, a whole number, 0 or more.
+        wanted: assignments; all where left out.
+        folder: where; `_build/assignments/SEED` where left out.
+    """
+    folder = folder or BUILT / str(seed)
+    (folder / "submitted").mkdir(parents=True, exist_ok=True)
+    for file in COURSE_FILES:
+        shutil.copyfile(HERE / file, folder / file)
+    for name in wanted or names():
+        source = folder / "source" / name / f"{name}.ipynb"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(filled(name, seed), source)
+        _run(folder, "generate_assignment", name, "--create", "--force")
+    return folder
+
+
+def _run(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"assignments: `nbgrader {' '.join(arguments)}` failed:\n{done.stderr}")
+
+
+def whole_number(text: str) -> int:
+    """Return a seed.
+
+    Raises:
+        argparse.ArgumentTypeError: it is missing or none.
+    """
+    if not (text.isascii() and text.isdigit()):
+        got = f"got {text!r}" if text else "it is missing"
+        raise argparse.ArgumentTypeError(
+            f"SEED must be a whole number, 0 or more; {got}. Give each class its own, and keep "
+            "it to yourself: make assignments SEED=20271104"
+        )
+    return int(text)
+
+
+def main() -> None:
+    """Make the folder and say what comes next."""
+    parser = argparse.ArgumentParser(description="Fill the assignments in for one class.")
+    parser.add_argument("seed", type=whole_number, metavar="SEED")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all where left out")
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(names()):
+        parser.error(f"no assignment {', '.join(sorted(unknown))}; there are {', '.join(names())}")
+    folder = build(given.seed, given.names)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    first = (given.names or names())[0]
+    print("assignments: hand out these notebooks, and nothing else of the folder")
+    for name in given.names or names():
+        print(f"  {shown}/release/{name}/{name}.ipynb")
+    print("assignments: put what students hand in into")
+    print(f"  {shown}/submitted/STUDENT/{first}/{first}.ipynb")
+    nbgrader = os.path.relpath(Path(sys.executable).with_name("nbgrader"), folder)
+    print(f"assignments: then type\n  cd {shown} && {nbgrader} autograde {first}")
+
+
+if __name__ == "__main__":
+    main()
