@@ -24,8 +24,8 @@ NO_CHROMIUM = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Explorers come last: what they compile, the book has compiled by then."""
-    items.sort(key=lambda item: item.path.name == "test_shipped.py")
+    """Explorers and claims come last: what they compile, the book has compiled by then."""
+    items.sort(key=lambda item: item.path.name in ("test_shipped.py", "test_claims.py"))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,6 +1,7 @@
 """Every claim of the two papers holds."""
 
 import dataclasses
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
-from freezechaos import claims
+from freezechaos import claims, kernels
+from freezechaos.__main__ import main
 from freezechaos.activations import normalized, standardized
 from freezechaos.claims import deconvolution as positions
 from freezechaos.claims.finite import finite_kernel
@@ -64,3 +66,55 @@ def test_a_miss_and_a_nan_do_not_hold() -> None:
 
 def test_each_is_computed_once() -> None:
     assert claims.CLAIMS["chaos_rate"]() is claims.CLAIMS["chaos_rate"]()
+
+
+def few(monkeypatch: pytest.MonkeyPatch, **changes: float) -> None:
+    """Let there be two claims, the second one changed."""
+    claim = claims.CLAIMS["chaos_rate"]
+    twisted = functools.wraps(claim)(lambda: dataclasses.replace(claim(), **changes))
+    both = {"edge_limit": claims.CLAIMS["edge_limit"], "chaos_rate": twisted}
+    monkeypatch.setattr(claims.report, "CLAIMS", both)
+
+
+def test_report_has_numbers_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch)
+    report = claims.verify()
+    page = report._repr_html_()
+    claim = report.claims["edge_limit"]
+    assert [claim.holds for claim in report.claims.values()] == [True, True]
+    assert f"{claim.measured:.6g}" in page
+    assert "return _edge(&quot;relu&quot;" in page
+    assert 'href="03_freeze_and_chaos.html"' in page
+    assert repr(report).count("holds  ") == 2
+    assert f"predicted {claim.predicted:.6g}, measured {claim.measured:.6g}" in repr(report)
+
+
+def test_report_of_a_claim_that_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few(monkeypatch, measured=7.25)
+    with pytest.raises(
+        AssertionError, match=r"of 2 claims these do not hold:\n\nFAILS  chaos_rate"
+    ):
+        claims.verify()
+    assert main(["claims"]) == 1
+    assert "measured 7.25" in capsys.readouterr().err
+
+
+def test_one_number_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kernel", "--normalized", "--beta", "0.3", "--depth", "8"]) == 0
+    said = capsys.readouterr().out
+    theta = kernels.ntk(normalized("relu"), 0.3, 8, jnp.zeros(()))
+    assert f"scaled NTK theta        {float(theta):.6g}\n" in said
+    assert "1.33492: chaos" in said
+    assert main(["kernel", "--beta", "1.3"]) == 2
+    assert "`beta` must lie in [0, 1); got 1.3" in capsys.readouterr().err
+
+
+def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["--help"])
+    assert done.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("kernel", "claims", "freezechaos.gan --help", "freezechaos.empirical"):
+        assert word in said

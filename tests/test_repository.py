@@ -23,10 +23,10 @@ FLOORS = (
     {"gan"},
     {"claims"},
     {"plotting"},
-    {"explorers", "course"},
+    {"explorers", "course", "__main__"},
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-INTERNAL = {"expectations", "matrices", "checks"}
+INTERNAL = {"expectations", "matrices", "checks", "__main__"}
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 
 PIN = re.compile(r"^([a-z0-9][^ ]*==[^\\]*?) *\\?$")

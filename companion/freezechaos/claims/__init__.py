@@ -1,7 +1,7 @@
 """The claims of the two papers: what each predicts, what is measured, and whether it holds.
 
 One function a claim, one module a part of the book; the tests assert them, the book tabulates
-them.
+what `verify` returns.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from . import gan as gan
 from . import normalization as normalization
 from . import record
 from .record import Claim, claim
+from .report import Report, verify
 
-__all__ = ["CLAIMS", "Claim", "claim"]
+__all__ = ["CLAIMS", "Claim", "Report", "claim", "verify"]
 
 CLAIMS: dict[str, Callable[[], Claim]] = record.CLAIMS
 """All claims by name; each is computed once a session.

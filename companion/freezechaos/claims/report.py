@@ -1,0 +1,75 @@
+"""All claims as a page shows them: prediction beside measurement, and the code that made both."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+
+from tqdm import tqdm
+
+from .record import CLAIMS, Claim
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """Claims computed, in the order of the chapters that show them; made by `verify`.
+
+    Attributes:
+        claims: by the name of the function that computes them.
+    """
+
+    claims: Mapping[str, Claim]
+
+    def __repr__(self) -> str:
+        return "\n\n".join(
+            f"{'holds' if claim.holds else 'FAILS'}  {name}\n"
+            f"       {claim.statement}\n"
+            f"       {', '.join(f'{key} {value}' for key, value in _figures(claim).items())}"
+            for name, claim in self.claims.items()
+        )
+
+    def _repr_html_(self) -> str:
+        grouped = groupby(self.claims.items(), key=lambda item: item[1].chapter)
+        return "".join(
+            f'<h2 id="{chapter}">Chapter {int(chapter[:2])}: '
+            f'<a href="{chapter}.html">{chapter[3:].replace("_", " ")}</a></h2>'
+            + "".join(_section(name, claim) for name, claim in group)
+            for chapter, group in grouped
+        )
+
+
+def verify() -> Report:
+    """Compute all claims, with a progress bar; all of them must hold.
+
+    Raises:
+        AssertionError: claims that do not hold; the message has their numbers.
+    """
+    found = {name: claim() for name, claim in tqdm(CLAIMS.items(), "claims", disable=None)}
+    ordered = dict(sorted(found.items(), key=lambda item: item[1].chapter))
+    if failed := {name: claim for name, claim in ordered.items() if not claim.holds}:
+        raise AssertionError(f"of {len(found)} claims these do not hold:\n\n{Report(failed)}")
+    return Report(ordered)
+
+
+def _figures(claim: Claim) -> dict[str, str]:
+    return {
+        "predicted": f"{claim.predicted:.6g}",
+        "measured": f"{claim.measured:.6g}",
+        "may differ by": f"{claim.tolerance:.2g}",
+    }
+
+
+def _section(name: str, claim: Claim) -> str:
+    function = inspect.unwrap(CLAIMS[name])
+    figures = "".join(
+        f"<div><dt>{key}</dt><dd>{value.replace('-', '−')}</dd></div>"
+        for key, value in _figures(claim).items()
+    )
+    return (
+        f'<section class="fc-claim" id="{name.replace("_", "-")}">'
+        f"<p><strong>{'Holds' if claim.holds else 'Fails'}.</strong> {escape(claim.statement)} "
+        f"<small>{escape(claim.source)}</small></p><dl>{figures}</dl>"
+        f"<details><summary>The code: <code>{function.__module__}.{name}</code></summary>"
+        f'<pre tabindex="0">{escape(inspect.getsource(function))}</pre></details></section>'
+    )
