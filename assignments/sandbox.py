@@ -248,8 +248,8 @@ def _bubblewrap(size: int) -> list[str]:
     memory = [word for path in (HOME, "/dev/shm") for word in (*sized, "--tmpfs", path)]
     return [
         "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000",
-        "--as-pid-1", "--die-with-parent", "--new-session", *system, *bound, "--proc", "/proc", "--dev", "/dev",
-        *memory, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME,
+        "--as-pid-1", "--die-with-parent", "--new-session", *system, *bound,
+        "--proc", "/proc", "--dev", "/dev", *memory, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME,
     ]  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def _networks(rng: np.random.Generator) -> dict[str, object]:
             f"beta_{letter}": round(np.sqrt(1 - rng.uniform(low, high) / MEAN_DEGREE[kind]), 2),
             f"regime_{letter}": "chaos" if chaos else "freeze",
         }
+    del drawn["regime_d"]  # nobody is asked for it
     return drawn
 
 
