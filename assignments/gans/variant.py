@@ -31,6 +31,34 @@ HIDDEN = (
 )
 """What hidden tests compare."""
 
+LATTICES = {
+    "(row modulo $m$, column modulo $m$)": {
+        "blocks": "part.reshape(count, rows // period, period, columns // period, period)"
+        ".mean(axis=(1, 3), keepdims=True)",
+        "classes": "(np.arange(24)[:, None] % period) * period + np.arange(12) % period",
+        "pattern": "np.indices((16, 16)).sum(axis=0) % 2",
+        "parts": "(True, True)",
+    },
+    "the column modulo $m$ alone": {
+        "blocks": "part.reshape(count, 1, rows, columns // period, period)"
+        ".mean(axis=(2, 3), keepdims=True)",
+        "classes": "0 * np.arange(24)[:, None] + np.arange(12) % period",
+        "pattern": "np.indices((16, 16))[1] % 2",
+        "parts": "(False, True)",
+    },
+    "the row modulo $m$ alone": {
+        "blocks": "part.reshape(count, rows // period, period, columns, 1)"
+        ".mean(axis=(1, 3), keepdims=True)",
+        "classes": "np.arange(24)[:, None] % period + 0 * np.arange(12)",
+        "pattern": "np.indices((16, 16))[0] % 2",
+        "parts": "(True, False)",
+    },
+}
+"""Of which functions boards are made, in words and in the code of a solution and of tests."""
+
+BASES = {"2": "2", "10": "10", "e": "np.e"}
+"""Of logarithms, in words and in code."""
+
 NEWBORN = (
     ("standardized", "relu", (0.2, 0.5, 0.75)),
     ("standardized", "gelu", (0.1, 0.4, 0.7)),
@@ -57,7 +85,11 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
          round(float(rng.uniform(0.05, 0.6)), 2))
         for _ in range(int(rng.integers(4, 7)))
     ]  # fmt: skip
+    lattice, base = str(rng.choice(list(LATTICES))), str(rng.choice(list(BASES)))
     return {
+        "lattice": lattice,
+        **{f"lattice_{key}": text for key, text in LATTICES[lattice].items()},
+        "base": base, "base_code": BASES[base],
         "period": int(rng.choice([2, 4])),
         "board": board, "stripes": stripes, "grey": grey, "wave": wave,
         "hidden_seed": int(rng.integers(1, 10**6)),
@@ -74,6 +106,6 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
         "window": (int(rng.choice([220, 240, 260, 280, 300])), int(rng.choice([360, 380, 400]))),
         "newborn_kind": kind, "newborn_name": name, "newborn_betas": betas,
         "newborn_images": int(rng.choice([6, 8, 10, 12])),
-        "hidden_newborn_beta": round(float(rng.uniform(0.2, 0.5)), 2),
+        "hidden_newborn_beta": round(float(rng.uniform(0.4, 0.7)), 2),
         "hidden_window": [(4, 2, 1), (5, 3, 1), (6, 2, 2), (3, 2, 0)][rng.integers(4)],
     }  # fmt: skip
