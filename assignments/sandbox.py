@@ -249,7 +249,8 @@ def _bubblewrap(size: int) -> list[str]:
     return [
         "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000",
         "--as-pid-1", "--die-with-parent", "--new-session", *system, *bound,
-        "--proc", "/proc", "--dev", "/dev", *memory, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME,
+        "--proc", "/proc", "--dev", "/dev", *memory,
+        "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME,
     ]  # fmt: skip
 
 
