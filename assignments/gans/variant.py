@@ -63,7 +63,7 @@ NEWBORN = (
     ("standardized", "relu", (0.2, 0.5, 0.75)),
     ("standardized", "gelu", (0.1, 0.4, 0.7)),
     ("normalized", "relu", (0.1, 0.4, 0.7)),
-    ("standardized", "softplus", (0.1, 0.4, 0.7)),
+    ("normalized", "gelu", (0.1, 0.4, 0.7)),
     ("standardized", "silu", (0.1, 0.4, 0.7)),
 )
 """Activations of newborn generators, and shares of the bias from more to less diverse."""
