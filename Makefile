@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab test bench assignments cover lint lock clean
+.PHONY: help setup book serve lab slides pdf student solutions assignments test bench cover lint lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,9 +21,9 @@ export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 # Most of the time goes into compiling: on a CPU, XLA takes half of its usual time over it at
 # level 1, and what comes out runs about as fast. `lab` has it too, for code is kept by flags: so it
 # finds the book's. `make bench` times what users run.
-book lab test: export XLA_FLAGS ?= --xla_backend_optimization_level=1
+book lab pdf test: export XLA_FLAGS ?= --xla_backend_optimization_level=1
 # Several processes share a GPU: by default the first would take three quarters of its memory.
-book test: export XLA_PYTHON_CLIENT_PREALLOCATE ?= false
+book pdf test: export XLA_PYTHON_CLIENT_PREALLOCATE ?= false
 SILENT := ignore:Error reading persistent compilation,ignore:Error writing persistent compilation
 export PYTHONWARNINGS ?= $(SILENT)
 
@@ -41,7 +41,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## create .venv from the lock (every command does it when needed)
 	@echo "ready: $(BIN)/python"
@@ -75,6 +75,25 @@ serve: book ## build the site and serve it on this machine
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@echo "lab: JupyterLab on book/ until Ctrl-C"
 	@$(BIN)/jupyter lab --notebook-dir book
+
+slides: book ## build the site, with slides of every chapter's figures
+	@echo "slides: open $(SITE)/slides/03_freeze_and_chaos.html, or any other there"
+
+pdf: $(STAMP) ## build the book as a PDF (needs latexmk and XeTeX)
+	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
+	  echo "pdf: needs latexmk and xelatex on the PATH (Debian: apt install latexmk texlive-xetex" \
+	    "texlive-latex-extra texlive-fonts-recommended fonts-freefont-otf xindy tex-gyre)" >&2; exit 1; }
+	@echo "pdf: running the notebooks that changed, typesetting"
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output _build/pdf \
+	  --builder pdflatex -W -n --keep-going --all -q
+	@cp _build/pdf/_build/latex/*.pdf _build/freeze-and-chaos.pdf
+	@echo "pdf: open _build/freeze-and-chaos.pdf"
+
+student: ## write the chapters as notebooks without solutions
+solutions: ## write the chapters as notebooks with the solutions in place
+student solutions: $(STAMP)
+	@$(BIN)/python book/_ext/editions.py $@ _build/$@
+	@echo "$@: _build/$@/"
 
 test: lint ## lint, then run every test (builds the book too)
 	@echo "test: package, notebooks and pages"

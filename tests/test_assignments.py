@@ -280,11 +280,6 @@ import shutil
 course, home = {course!r}, {home!r}
 for folder in (course, ".", *([] if os.path.expanduser("~") == home else ["~"])):
     shutil.rmtree(os.path.expanduser(folder), ignore_errors=True)
-for entry in pathlib.Path("..").iterdir():  # what is empty, and never more
-    try:
-        entry.rmdir()
-    except OSError:
-        pass
 for place in (course, ".."):
     try:
         (pathlib.Path(place) / "planted").write_text("mine")
@@ -328,7 +323,10 @@ def test_six_students_from_release_to_grades(course: Path) -> None:
     for student, answers in students.items():
         path = course / "submitted" / student / CYCLE / f"{CYCLE}.ipynb"
         path.parent.mkdir(parents=True)
-        nbformat.write(answered(course, answers), path)
+        notebook = answered(course, answers)
+        if student == "half":  # a test that is gone comes back
+            notebook.cells = [c for c in notebook.cells if metadata(c)["grade_id"] != "dual_hidden"]
+        nbformat.write(notebook, path)
     before = fingerprints(course)
     nbgrader(course, "autograde", CYCLE, "--student=endless", "--Sandbox.cell_seconds=3")
     log = nbgrader(course, "autograde", CYCLE)
@@ -337,10 +335,9 @@ def test_six_students_from_release_to_grades(course: Path) -> None:
     assert fingerprints(course) == before
     nbgrader(course, "export", "--to=grades.csv")
     with (course / "grades.csv").open() as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    got = {s: float(row["raw_score"]) for s, row in rows.items() if row["assignment"] == CYCLE}
-    assert got == expected
-    assert {float(row["max_score"]) for row in rows.values()} == {40}
+        rows = [row for row in csv.DictReader(file) if row["assignment"] == CYCLE]
+    assert {row["student_id"]: float(row["raw_score"]) for row in rows} == expected
+    assert {float(row["max_score"]) for row in rows} == {40}
     stopped = (course / "autograded" / "endless" / CYCLE / f"{CYCLE}.ipynb").read_text()
     assert "stopped after 3 seconds" in stopped
 

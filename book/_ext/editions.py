@@ -26,6 +26,7 @@ from pybtex.database import Entry, parse_file
 
 BOOK = Path(__file__).parents[1]
 IMPORTS = (ast.Import, ast.ImportFrom)
+FORMAT = 4
 EDITIONS = ("plain", "solutions", "student")
 DIRECTIVE = re.compile(
     r"^(?P<fence>:{3,}|`{3,})\{(?P<name>[\w:-]+)\} ?(?P<title>[^\n]*)\n"
@@ -76,7 +77,7 @@ def book() -> Book:
     targets: dict[str, Target] = {}
     count: Counter[str] = Counter()
     for chapter in chapters():
-        text = prose(nbformat.read(BOOK / f"{chapter}.ipynb", 4))
+        text = prose(nbformat.read(BOOK / f"{chapter}.ipynb", FORMAT))
         titles[chapter] = title(text)
         for found in DIRECTIVE.finditer(text):
             label, kind = LABEL.search(found["options"]), kind_of(found["name"])
@@ -119,7 +120,7 @@ def edition(chapter: str, kind: str, install: str = "") -> NotebookNode:
     """
     if kind not in EDITIONS:
         raise ValueError(f"`kind` must be one of {', '.join(EDITIONS)}; got {kind!r}.")
-    source = nbformat.read(BOOK / f"{chapter}.ipynb", 4)
+    source = nbformat.read(BOOK / f"{chapter}.ipynb", FORMAT)
     cells = without_solutions(source.cells) if kind == "student" else source.cells
     cells = [*(installed(install) if install else []), *deepcopy(list(cells))]
     cited: dict[str, None] = {}

@@ -40,7 +40,7 @@ def fingerprint(root: Path) -> str:
 
 
 def use_cache_of_these_sources(app: Sphinx, config: Config) -> None:
-    caches = Path(app.outdir).parent / ".jupyter_cache"
+    caches = ROOT / "_build" / ".jupyter_cache"  # one for pages and PDF
     ours = caches / fingerprint(ROOT)
     for other in caches.glob("*"):
         if other != ours:

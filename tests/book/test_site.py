@@ -15,8 +15,10 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+from pybtex.database import parse_file, parse_string
 
+from freezechaos.claims import CLAIMS
 from freezechaos.plotting import PALETTE
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +183,103 @@ def test_what_is_offered_to_download_is_plain(site: Path, chapter: str) -> None:
     (link,) = parse(site, chapter).select(".dropdown-download-buttons a[href$='.ipynb']")
     offered = nbformat.read(site / link["href"], 4)
     assert offered.cells == editions.edition(chapter, "plain").cells
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("chapter", editions.chapters()[2::9])
+def test_slides_are_clean(
+    site: Path, browser: Browser, chapter: str, width: int, scheme: str
+) -> None:
+    viewport = {"width": width, "height": 800}
+    with browser.new_context(viewport=viewport, color_scheme=scheme) as context:
+        page = context.new_page()
+        problems: list[str] = []
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(LOCAL) else problems.append(r.url))
+        page.on("requestfailed", lambda r: problems.append(f"failed: {r.url}"))
+        settle(page, site / "slides" / f"{chapter}.html")
+        assert page.locator("html").get_attribute("data-theme") == scheme
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+        problems += violations(page)
+        assert not problems
+
+
+@pytest.mark.browser
+def test_arrow_keys_turn_slides_and_move_sliders(site: Path, browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        settle(page, site / "slides" / "03_freeze_and_chaos.html")
+        slides = page.locator("main > section")
+        for key, number in (("ArrowRight", 1), ("PageDown", 2), ("ArrowLeft", 1), ("End", -1)):
+            page.keyboard.press(key)
+            expect(slides.nth(number).locator("h2")).to_be_in_viewport()
+        slider = page.locator("input[type=range]").first
+        slider.focus()
+        before = slider.input_value()
+        page.keyboard.press("ArrowRight")
+        assert slider.input_value() != before
+        expect(slider).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("chapter", editions.chapters())
+def test_slides_show_what_the_chapter_shows(site: Path, chapter: str) -> None:
+    page = BeautifulSoup((site / "slides" / f"{chapter}.html").read_text(), "html.parser")
+    in_chapter = parse(site, chapter).select("article .cell_output img")
+    assert [image["src"] for image in page.select("section img")] == [
+        f"../{image['src']}" for image in in_chapter
+    ]
+    assert page.select("section.take-away li")
+    asked = parse(site, chapter).select("article .predict.admonition")
+    assert 0 < len(page.select("section.question")) <= len(asked)
+    for tag in page.select("img, link, script[src], a"):
+        target = urlsplit(tag.get("src") or tag["href"])
+        if not target.scheme:
+            assert (site / "slides" / unquote(target.path)).resolve().is_file(), target
+
+
+def test_teachers_see_every_chapter(site: Path) -> None:
+    page = parse(site, "instructor")
+    rows = [
+        [cell.get_text(" ", strip=True) for cell in row.select("td")]
+        for row in page.select("table")[0].select("tbody tr")
+    ]
+    assert len(rows) == len(editions.chapters()) + 1
+    times = [(int(row[2]), int(row[3])) for row in rows]
+    assert times[-1] == (sum(t for t, _ in times[:-1]), sum(t for _, t in times[:-1]))
+    assert [row[4] for row in rows if row[1] == "Trainability and generalization"] == ["2, 3"]
+    drawn = [text.get_text() for text in page.select(".fc-course-map text")]
+    assert drawn == [f"{row[0]} {row[1]}" for row in rows[:-1]]
+    needs = sum(len(row[4].split(", ")) for row in rows[:-1] if row[4] != "–")
+    assert len(page.select(".fc-course-map path")) == needs
+    assert len(page.select("a[href^='slides/']")) == len(editions.chapters())
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.findall(
+        r"^make ([a-z]+)", "\n".join(c.get_text() for c in page.select("code, pre")), re.M
+    )
+    assert {"assignments", "student", "solutions", "pdf"} <= set(commands)
+    for command in commands:
+        assert re.search(rf"^{command}\b.*:", makefile, re.MULTILINE), command
+
+
+def test_claims_on_the_page_are_all_claims(site: Path) -> None:
+    sections = parse(site, "claims").select("section.fc-claim")
+    assert len(sections) == len(CLAIMS)
+    assert {section["id"].replace("-", "_") for section in sections} == set(CLAIMS)
+    for section in sections:
+        assert section.strong.get_text() == "Holds."
+        assert "def " + section["id"].replace("-", "_") in section.pre.get_text()
+
+
+def test_citations_are_those_of_the_references() -> None:
+    text = (BOOK / "bibliography.md").read_text()
+    block = re.search(r"```bibtex\n(.*?)```", text, re.DOTALL)
+    assert block
+    cited = parse_string(block[1], "bibtex").entries
+    known = parse_file(str(BOOK / "references.bib")).entries
+    assert set(cited) == {"freezechaos2026", "jacot2022", "nachum2024"}
+    for key in set(cited) & set(known):
+        assert cited[key].fields["title"] == known[key].fields["title"]
+        assert cited[key].fields["year"] == known[key].fields["year"]
