@@ -62,7 +62,7 @@ def read(name: str) -> Chapter:
     time = MINUTES.search(points.get("Time", ""))
     if not time:
         raise ValueError(
-            f"{name}: its box must say the time, as '60 minutes, 30 without the proofs'."
+            f"{name}: its box must say the time: '60 minutes, 30 without the proofs'"
         )
     whole, brief = int(time[1]), int(time[2] or time[1])
     needs = tuple(re.findall(r"\{doc\}`(\w+)`", points["You need"]))
@@ -81,7 +81,7 @@ def table(chapters: list[Chapter]) -> list[str]:
     """Return the lines of a table: chapter, minutes, what it builds on."""
     numbers = {chapter.name: str(int(chapter.name[:2])) for chapter in chapters}
     lines = [
-        "| | chapter | minutes | without proofs | builds on |",
+        "| no. | chapter | minutes | without proofs | builds on |",
         "|--:|---|--:|--:|---|",
     ]
     lines += [
@@ -89,10 +89,7 @@ def table(chapters: list[Chapter]) -> list[str]:
         f"| {', '.join(numbers[need] for need in c.needs) or '–'} |"
         for c in chapters
     ]
-    whole, brief = (
-        sum(c.minutes for c in chapters),
-        sum(c.brief for c in chapters),
-    )
+    whole, brief = sum(c.minutes for c in chapters), sum(c.brief for c in chapters)
     return [*lines, f"| | **all** | **{whole}** | **{brief}** | |"]
 
 
@@ -114,7 +111,10 @@ def drawing(chapters: list[Chapter]) -> str:
             f'<text x="{LEFT + 6}" y="{y + 5:.0f}">'
             f"{int(chapter.name[:2])} {escape(chapter.title)}</text>"
         )
-    alt = "The chapters from first to last, with an arc from each to those that build on it: the table above says the same."
+    alt = (
+        "The chapters from first to last, with an arc from each to those that build on it: "
+        "the table above says the same."
+    )
     return (
         f'<svg class="fc-course-map" role="img" viewBox="0 0 {WIDTH} {ROW * len(chapters)}">'
         f"<title>{alt}</title>{''.join(arcs)}{''.join(titles)}</svg>"
