@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab slides pdf student solutions assignments test bench cover lint lock clean
+.PHONY: help setup book serve lab slides pdf student solutions notebooks assignments test bench cover lint lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -93,6 +93,10 @@ student: ## write the chapters as notebooks without solutions
 solutions: ## write the chapters as notebooks with the solutions in place
 student solutions: $(STAMP)
 	@$(BIN)/python book/_ext/editions.py $@ _build/$@
+	@echo "$@: _build/$@/"
+
+notebooks: $(STAMP) ## write the branch that launch buttons open: PUBLISH_REPOSITORY=owner/name
+	@$(BIN)/python book/_ext/publishing.py _build/$@
 	@echo "$@: _build/$@/"
 
 test: lint ## lint, then run every test (builds the book too)

@@ -1,6 +1,8 @@
 """The files around the package agree with one another, and modules keep to their floor."""
 
 import ast
+import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "companion" / "freezechaos"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # A module imports only from floors below its own.
 FLOORS = (
@@ -129,13 +132,47 @@ def test_licence_is_the_one_that_pyproject_names() -> None:
     assert "creativecommons.org/licenses/by/4.0" in licence
 
 
+def targets() -> set[str]:
+    rules = re.findall(r"^([a-z ]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return {name for rule in rules for name in rule.split()}
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_commands_exist(document: str) -> None:
-    rules = re.findall(r"^([a-z ]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    targets = {name for rule in rules for name in rule.split()}
     commands = set(re.findall(r"(?:`|^)make ([a-z]+)", (ROOT / document).read_text(), re.MULTILINE))
     assert commands
-    assert commands <= targets
+    assert commands <= targets()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_what_there_is(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    run = "\n".join(step["run"] for step in steps if "run" in step)
+    assert set(re.findall(r"\bmake ([a-z]+)", run)) <= targets()
+    for script in re.findall(r"(?m)^\.\S+/\w+$", run):
+        assert os.access(ROOT / script, os.X_OK), script
+    assert all(
+        re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/x@v1")) for step in steps
+    )
+    assert workflow[True].keys() & {"push", "release", "schedule"}  # YAML reads `on` as a truth
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_the_pdf_is_published_with_the_packages_that_make_asks_for() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    asked = re.search(r"apt install (latexmk .*?)\)", makefile, re.DOTALL)
+    workflow = (ROOT / ".github" / "workflows" / "publish.yml").read_text()
+    given = re.search(r"--no-install-recommends (latexmk .*?)\n *make", workflow, re.DOTALL)
+    assert asked
+    assert given
+    assert set(re.findall(r"[a-z][\w-]+", asked[1])) == set(re.findall(r"[a-z][\w-]+", given[1]))
+
+
+def test_the_container_for_development_sets_up_what_the_tests_need() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert "chromium bubblewrap" in container["onCreateCommand"]
+    assert container["updateContentCommand"] == "make setup"
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])

@@ -2,11 +2,14 @@
 
 PUBLISH_REPOSITORY, "owner/name", is the repository on GitHub, and PUBLISH_COMMIT the commit. Without
 the first the site has no address: it is whole, but offers no launch buttons. Launching opens the
-branch `notebooks`, where the workflow that publishes the site puts the plain editions of the chapters.
+branch `notebooks`, which the workflow that publishes the site fills with
+
+    python book/_ext/publishing.py _build/notebooks
 """
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,26 @@ def package() -> str:
     commit = os.environ.get("PUBLISH_COMMIT", "main")
     address = f"git+https://github.com/{repository()}@{commit}"
     return f"freeze-and-chaos @ {address}" if repository() else ""
+
+
+def write_branch(folder: Path) -> None:
+    """Write what launching opens: the chapters, and for Binder the versions of the lock.
+
+    Raises:
+        ValueError: PUBLISH_REPOSITORY is missing.
+    """
+    if not repository():
+        raise ValueError(
+            "`PUBLISH_REPOSITORY` must name the repository that the notebooks install the package "
+            "from, as owner/name; it is not set."
+        )
+    editions.write("plain", folder, package())
+    environment = (editions.BOOK.parent / "environment.yml").read_text()
+    (folder / "environment.yml").write_text(environment.replace("-e .", package()))
+    (folder / "README.md").write_text(
+        f"The chapters of [Freeze & Chaos]({site()}) as plain notebooks. Made by "
+        f"https://github.com/{repository()} when the site is published: changes here are lost.\n"
+    )
 
 
 def use_addresses(app: Sphinx, config: Config) -> None:
@@ -127,3 +150,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", offer_plain_editions)
     app.connect("build-finished", draw_preview)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: publishing.py FOLDER")
+    write_branch(Path(sys.argv[1]))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,21 @@ def test_what_is_published_installs_its_package_first(monkeypatch: pytest.Monkey
     assert publishing.site() == "https://someone.github.io/course/"
     monkeypatch.setenv("PUBLISH_REPOSITORY", "Someone/someone.github.io")
     assert publishing.site() == "https://someone.github.io/"
+
+
+def test_the_branch_that_is_launched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PUBLISH_REPOSITORY", "someone/course")
+    monkeypatch.setenv("PUBLISH_COMMIT", "0123abc")
+    publishing.write_branch(tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.ipynb")} == set(CHAPTERS)
+    environment = yaml.safe_load((tmp_path / "environment.yml").read_text())
+    *locked, package = environment["dependencies"][-1]["pip"]
+    assert package == publishing.package()
+    assert all("==" in version for version in locked)
+    assert "https://someone.github.io/course/" in (tmp_path / "README.md").read_text()
+    monkeypatch.delenv("PUBLISH_REPOSITORY")
+    with pytest.raises(ValueError, match="`PUBLISH_REPOSITORY` must name the repository"):
+        publishing.write_branch(tmp_path)
 
 
 def test_a_site_without_an_address_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
