@@ -82,6 +82,7 @@ def test_report_has_numbers_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
     page = report._repr_html_()
     claim = report.claims["edge_limit"]
     assert [claim.holds for claim in report.claims.values()] == [True, True]
+    assert "<p>2 of 2 claims hold.</p>" in page
     assert f"{claim.measured:.6g}" in page
     assert "return _edge(&quot;relu&quot;" in page
     assert 'href="03_freeze_and_chaos.html"' in page

@@ -21,8 +21,8 @@ CHAPTER, SOURCE = "12_gans", "[JGGH] generative adversarial networks"
 def _diversity(setting: str, statement: str, predicted: float, tolerance: float) -> Claim:
     mean, error = study.over_seeds(setting, "diversity", 220, 400)
     return Claim(
-        f"{statement}: diversity over steps 220 to 400 on Fashion-MNIST, mean over "
-        f"seeds, standard error {error:.3f}.",
+        f"{statement}: diversity over steps 220 to 400 of stored runs on Fashion-MNIST, "
+        f"mean over seeds, standard error {error:.3f}.",
         SOURCE,
         CHAPTER,
         predicted,

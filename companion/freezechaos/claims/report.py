@@ -1,6 +1,7 @@
 """All claims as a page shows them: prediction beside measurement, and the code that made both."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -31,7 +32,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         grouped = groupby(self.claims.items(), key=lambda item: item[1].chapter)
-        return "".join(
+        holding = sum(claim.holds for claim in self.claims.values())
+        return f"<p>{holding} of {len(self.claims)} claims hold.</p>" + "".join(
             f'<h2 id="{chapter}">Chapter {int(chapter[:2])}: '
             f'<a href="{chapter}.html">{chapter[3:].replace("_", " ")}</a></h2>'
             + "".join(_section(name, claim) for name, claim in group)
@@ -68,8 +70,13 @@ def _section(name: str, claim: Claim) -> str:
     )
     return (
         f'<section class="fc-claim" id="{name.replace("_", "-")}">'
-        f"<p><strong>{'Holds' if claim.holds else 'Fails'}.</strong> {escape(claim.statement)} "
+        f"<p><strong>{'Holds' if claim.holds else 'Fails'}.</strong> {_typeset(claim.statement)} "
         f"<small>{escape(claim.source)}</small></p><dl>{figures}</dl>"
         f"<details><summary>The code: <code>{function.__module__}.{name}</code></summary>"
         f'<pre tabindex="0">{escape(inspect.getsource(function))}</pre></details></section>'
     )
+
+
+def _typeset(statement: str) -> str:
+    """Plain text as HTML, with raised exponents: r^L, r^(L−1)."""
+    return re.sub(r"\^(?:\(([^)]*)\)|(\w+))", r"<sup>\1\2</sup>", escape(statement))
