@@ -9,6 +9,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 MARKUP = {
+    # 1.5 MB that draw icons which the stylesheet has too.
+    r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?': "",
     # The list of references is no ARIA list: its entries are not list items.
     r' role="list"(?= class="citation-list")': "",
     r' role="doc-biblioentry"': "",

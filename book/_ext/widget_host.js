@@ -94,6 +94,7 @@
     for (const script of scripts(VIEW)) mount(states, script);
   }
 
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", start);
+  // Interactive: all is parsed, and scripts that were put off, MathJax first of all, come after.
+  if (document.readyState === "loading") document.addEventListener("readystatechange", start, { once: true });
   else start();
 })();
