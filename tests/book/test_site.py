@@ -30,6 +30,7 @@ BOOK = ROOT / "book"
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
 CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 PAGES = sorted([TOC["root"], *CHAPTERS, "genindex", "search"])
+SLIDES = [f"slides/{chapter}" for chapter in editions.chapters()[2::9]]  # all made alike
 LOCAL = ("file:", "data:", "blob:")
 
 # What axe-core finds and we accept: (rule, a selector of the element) -> why.
@@ -84,7 +85,7 @@ def test_the_pages_are_those_of_the_table_of_contents(site: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, *SLIDES])
 def test_page_is_clean(site: Path, browser: Browser, name: str, width: int, scheme: str) -> None:
     viewport = {"width": width, "height": 900}
     with browser.new_context(viewport=viewport, color_scheme=scheme) as context:
@@ -183,28 +184,6 @@ def test_what_is_offered_to_download_is_plain(site: Path, chapter: str) -> None:
     (link,) = parse(site, chapter).select(".dropdown-download-buttons a[href$='.ipynb']")
     offered = nbformat.read(site / link["href"], 4)
     assert offered.cells == editions.edition(chapter, "plain").cells
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("chapter", editions.chapters()[2::9])
-def test_slides_are_clean(
-    site: Path, browser: Browser, chapter: str, width: int, scheme: str
-) -> None:
-    viewport = {"width": width, "height": 800}
-    with browser.new_context(viewport=viewport, color_scheme=scheme) as context:
-        page = context.new_page()
-        problems: list[str] = []
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(LOCAL) else problems.append(r.url))
-        page.on("requestfailed", lambda r: problems.append(f"failed: {r.url}"))
-        settle(page, site / "slides" / f"{chapter}.html")
-        assert page.locator("html").get_attribute("data-theme") == scheme
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
-        problems += violations(page)
-        assert not problems
 
 
 @pytest.mark.browser
