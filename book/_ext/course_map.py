@@ -50,7 +50,7 @@ def read(name: str) -> Chapter:
     """Return what the box of a chapter says.
 
     Raises:
-        ValueError: no box, or one without a time.
+        ValueError: no box, or one that says less.
     """
     text = editions.prose(
         nbformat.read(editions.BOOK / f"{name}.ipynb", editions.FORMAT)

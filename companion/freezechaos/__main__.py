@@ -37,14 +37,18 @@ def kernel(
         depth: affine maps, 1 or more.
         cosine: between the two inputs, -1 to 1; 0 is a right angle.
     """
+    if activation not in activations.NAMED:
+        known = ", ".join(activations.NAMED)
+        raise ValueError(f"`activation` must be one of {known}; got {activation!r}.")
     make = activations.normalized if normalized else activations.standardized
     sigma = make(activation)
+    at = sigma, beta, depth, jnp.asarray(cosine)
+    covariance, theta, gap = (float(of(*at)) for of in (kernels.nngp, kernels.ntk, kernels.ntk_gap))
     r = float(regimes.characteristic_value(sigma, beta))
     print(f"characteristic value r  {r:.6g}: {regimes.regime(sigma, beta)}")
-    at = sigma, beta, depth, jnp.asarray(cosine)
-    print(f"covariance Sigma        {float(kernels.nngp(*at)):.6g}")
-    print(f"scaled NTK theta        {float(kernels.ntk(*at)):.6g}")
-    print(f"1 - theta               {float(kernels.ntk_gap(*at)):.6g}")
+    print(f"covariance Sigma        {covariance:.6g}")
+    print(f"scaled NTK theta        {theta:.6g}")
+    print(f"1 - theta               {gap:.6g}")
 
 
 def claims() -> None:

@@ -5,7 +5,6 @@
 
 import re
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,13 +17,11 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 from pybtex.database import parse_file, parse_string
 
+import editions
 from freezechaos.claims import CLAIMS
 from freezechaos.plotting import PALETTE
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-
-import editions  # noqa: E402
 
 BOOK = ROOT / "book"
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())

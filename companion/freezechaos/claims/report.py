@@ -14,7 +14,9 @@ from .record import CLAIMS, Claim
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Claims computed, in the order of the chapters that show them; made by `verify`.
+    """Claims computed, in the order of the chapters that show them.
+
+    `verify` makes one of claims that all hold: as a page it says so.
 
     Attributes:
         claims: by the name of the function that computes them.
@@ -32,10 +34,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         grouped = groupby(self.claims.items(), key=lambda item: item[1].chapter)
-        holding = sum(claim.holds for claim in self.claims.values())
-        return f"<p>{holding} of {len(self.claims)} claims hold.</p>" + "".join(
-            f'<h2 id="{chapter}">Chapter {int(chapter[:2])}: '
-            f'<a href="{chapter}.html">{chapter[3:].replace("_", " ")}</a></h2>'
+        return f"<p>All {len(self.claims)} claims hold.</p>" + "".join(
+            f'<h2 id="{chapter}"><a href="{chapter}.html">Chapter {int(chapter[:2])}</a></h2>'
             + "".join(_section(name, claim) for name, claim in group)
             for chapter, group in grouped
         )
@@ -70,7 +70,7 @@ def _section(name: str, claim: Claim) -> str:
     )
     return (
         f'<section class="fc-claim" id="{name.replace("_", "-")}">'
-        f"<p><strong>{'Holds' if claim.holds else 'Fails'}.</strong> {_typeset(claim.statement)} "
+        f"<p><strong>Holds.</strong> {_typeset(claim.statement)} "
         f"<small>{escape(claim.source)}</small></p><dl>{figures}</dl>"
         f"<details><summary>The code: <code>{function.__module__}.{name}</code></summary>"
         f'<pre tabindex="0">{escape(inspect.getsource(function))}</pre></details></section>'
