@@ -18,6 +18,10 @@ import editions
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 STYLE, TURNING = (Path(__file__).with_suffix(end) for end in (".css", ".js"))
+KEYS = (
+    '<p class="keys">Arrow keys turn the slides. On a slider they move it: there Page Up and Page '
+    "Down turn, and Escape lets go of it.</p>"
+)
 PAGE = """<!DOCTYPE html>
 <html lang="en" data-theme="light">
 <head>
@@ -43,7 +47,7 @@ def slides(page: BeautifulSoup, name: str) -> Iterator[str]:
     article = page.select_one("article.bd-article")
     assert article, name
     title = heading(article)
-    yield slide("title", title, f'<p><a href="../{name}.html">The chapter</a></p>', 1)
+    yield slide("title", title, f'<p><a href="../{name}.html">The chapter</a></p>{KEYS}', 1)
     shown = anywidgets(page)
     for cell in article.select("div.cell"):
         figures = [

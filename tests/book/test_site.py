@@ -184,8 +184,8 @@ def test_what_is_offered_to_download_is_plain(site: Path, chapter: str) -> None:
 
 
 @pytest.mark.browser
-def test_arrow_keys_turn_slides_and_move_sliders(site: Path, browser: Browser) -> None:
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+def test_keys_turn_slides_and_move_sliders(site: Path, browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
         page = context.new_page()
         settle(page, site / "slides" / "03_freeze_and_chaos.html")
         slides = page.locator("main > section")
@@ -198,6 +198,38 @@ def test_arrow_keys_turn_slides_and_move_sliders(site: Path, browser: Browser) -
         page.keyboard.press("ArrowRight")
         assert slider.input_value() != before
         expect(slider).to_be_in_viewport()
+        page.keyboard.press("PageDown")
+        expect(slides.nth(4).locator("h2")).to_be_in_viewport()
+        slider.focus()
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowRight")
+        expect(slides.nth(4).locator("h2")).to_be_in_viewport()
+
+
+@pytest.mark.browser
+def test_a_slide_is_a_screen_or_scrolls_by_keys_and_prints_as_a_page(
+    site: Path, browser: Browser
+) -> None:
+    path = site / "slides" / "09_checkerboards.html"
+    with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
+        page = context.new_page()
+        settle(page, path)
+        slides = page.locator("main > section")
+        page.wait_for_function(
+            "[...document.querySelectorAll('section')].every((s) => s.offsetHeight < innerHeight + 3)"
+        )
+        printed = page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type /Page\b", printed)) == slides.count()
+    with browser.new_context(viewport={"width": 375, "height": 700}) as context:
+        page = context.new_page()
+        settle(page, path)
+        explorer = page.locator("section:has(.fc-explorer)").first
+        explorer.evaluate("(slide) => slide.scrollIntoView()")
+        page.keyboard.press("ArrowDown")
+        page.wait_for_timeout(400)
+        corner = explorer.bounding_box()
+        assert corner
+        assert -200 < corner["y"] < 0, "a tall slide scrolls before it turns"
 
 
 @pytest.mark.parametrize("chapter", editions.chapters())

@@ -776,8 +776,10 @@ function letDrag(stage, handle, box, along, turn) {
   const go = (x, y) => turn({ [along.x.name]: snapped(along.x, x), [along.y.name]: snapped(along.y, y) });
   const follow = (event) => {
     const corner = stage.getBoundingClientRect();
+    const zoom = corner.width / stage.offsetWidth; // of the page around it
     const { left, top, w, h: tall, fromX, fromY } = box();
-    go(fromX(clamp(event.clientX - corner.left - left, 0, w)), fromY(clamp(event.clientY - corner.top - top, 0, tall)));
+    const [x, y] = [(event.clientX - corner.left) / zoom - left, (event.clientY - corner.top) / zoom - top];
+    go(fromX(clamp(x, 0, w)), fromY(clamp(y, 0, tall)));
   };
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || (event.pointerType !== "mouse" && event.target !== handle)) return;
