@@ -114,6 +114,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.names) - set(names()):
         parser.error(f"no assignment {', '.join(sorted(unknown))}; there are {', '.join(names())}")
+    if given.seed < 10**9:
+        print("assignments: a seed this short is soon guessed; take twelve digits for a class")
     folder = build(given.seed, given.names)
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     first = (given.names or names())[0]

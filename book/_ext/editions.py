@@ -127,6 +127,10 @@ def edition(chapter: str, kind: str, install: str = "") -> NotebookNode:
     for cell in cells:
         if cell.cell_type == "markdown":
             cell.source = plain(cell.source, kind, chapter, cited)
+        elif {"hide-input", "remove-input"} & set(cell.metadata.get("tags", ())):
+            cell.metadata.update(
+                jupyter={"source_hidden": True}, cellView="form"
+            )  # or on Colab
     if cited:
         cells.append(new_markdown_cell(reference_list(cited)))
     for number, cell in enumerate(cells):

@@ -47,7 +47,9 @@ def slides(page: BeautifulSoup, name: str) -> Iterator[str]:
     article = page.select_one("article.bd-article")
     assert article, name
     title = heading(article)
-    yield slide("title", title, f'<p><a href="../{name}.html">The chapter</a></p>{KEYS}', 1)
+    yield slide(
+        "title", title, f'<p><a href="../{name}.html">The chapter</a></p>{KEYS}', 1
+    )
     shown = anywidgets(page)
     for cell in article.select("div.cell"):
         figures = [

@@ -60,6 +60,15 @@ def test_code_is_that_of_the_chapter(chapter: str) -> None:
 
 
 @every
+@of_each_kind
+def test_quizzes_hide_their_source(chapter: str, kind: str) -> None:
+    cells = editions.edition(chapter, kind).cells
+    quizzes = [c for c in cells if c.cell_type == "code" and c.source.startswith("quiz(")]
+    assert len(quizzes) >= 3
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in quizzes)
+
+
+@every
 def test_solutions_are_folded_in_place_or_gone(chapter: str) -> None:
     source = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", 4)
     texts = {kind: markdown(editions.edition(chapter, kind)) for kind in editions.EDITIONS}

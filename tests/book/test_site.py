@@ -215,9 +215,8 @@ def test_a_slide_is_a_screen_or_scrolls_by_keys_and_prints_as_a_page(
         page = context.new_page()
         settle(page, path)
         slides = page.locator("main > section")
-        page.wait_for_function(
-            "[...document.querySelectorAll('section')].every((s) => s.offsetHeight < innerHeight + 3)"
-        )
+        fits = "(slide) => slide.offsetHeight < innerHeight + 3"
+        page.wait_for_function(f"[...document.querySelectorAll('section')].every({fits})")
         printed = page.pdf(prefer_css_page_size=True)
         assert len(re.findall(rb"/Type /Page\b", printed)) == slides.count()
     with browser.new_context(viewport={"width": 375, "height": 700}) as context:
