@@ -15,7 +15,8 @@
     const here = slides.findIndex((slide) => slide.getBoundingClientRect().bottom > innerHeight / 2);
     const { top, bottom } = slides[here].getBoundingClientRect();
     const step = STEPS[event.key];
-    if ((step > 0 && bottom > innerHeight + 2) || (step < 0 && top < -2)) return; // more of it to see
+    const more = step > 0 ? bottom > innerHeight + 2 : top < -2;
+    if (step && more && bottom - top > innerHeight + 2) return; // a tall one scrolls first
     const ends = { Home: 0, End: slides.length - 1 };
     const next = ends[event.key] ?? here + step;
     if (!slides[next]) return;

@@ -28,6 +28,9 @@ TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
 CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 PAGES = sorted([TOC["root"], *CHAPTERS, "genindex", "search"])
 SLIDES = [f"slides/{chapter}" for chapter in editions.chapters()[2::9]]  # all made alike
+FITS = (
+    """[...document.querySelectorAll("section")].every((s) => s.offsetHeight < innerHeight + 3)"""
+)
 LOCAL = ("file:", "data:", "blob:")
 
 # What axe-core finds and we accept: (rule, a selector of the element) -> why.
@@ -188,6 +191,7 @@ def test_keys_turn_slides_and_move_sliders(site: Path, browser: Browser) -> None
     with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
         page = context.new_page()
         settle(page, site / "slides" / "03_freeze_and_chaos.html")
+        page.wait_for_function(FITS)
         slides = page.locator("main > section")
         for key, number in (("ArrowRight", 1), ("PageDown", 2), ("ArrowLeft", 1), ("End", -1)):
             page.keyboard.press(key)
@@ -215,8 +219,7 @@ def test_a_slide_is_a_screen_or_scrolls_by_keys_and_prints_as_a_page(
         page = context.new_page()
         settle(page, path)
         slides = page.locator("main > section")
-        fits = "(slide) => slide.offsetHeight < innerHeight + 3"
-        page.wait_for_function(f"[...document.querySelectorAll('section')].every({fits})")
+        page.wait_for_function(FITS)
         printed = page.pdf(prefer_css_page_size=True)
         assert len(re.findall(rb"/Type /Page\b", printed)) == slides.count()
     with browser.new_context(viewport={"width": 375, "height": 700}) as context:
