@@ -370,6 +370,36 @@ class TestTransposedConvolution:
         for ours, plain in zip(*pulled, strict=True):
             np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4)
 
+    @pytest.mark.parametrize("after", [2, 9])
+    @pytest.mark.parametrize(
+        ("numbers", "size"),
+        [((4, 2, 1), (8, 6)), ((4, 2, 1), (7, 5)), ((5, 3, 2), (9, 4)), ((3, 1, 1), (5, 5)),
+         ((4, 2, 1), (9,)), ((2, 3, 0), (7, 8))],
+    )  # fmt: skip
+    def test_strided_derivatives_are_those_of_the_plain_convolution(self, numbers, size, after):
+        """Also where the last positions meet no window."""
+        window, stride, padding = numbers
+        axes = (graphs.AxisLayer(*numbers, 0, 1, "nearest"),) * len(size)
+        letters = "HW"[: len(size)]
+
+        def plain(x, weight):
+            return jax.lax.conv_general_dilated(
+                x, weight, [stride] * len(size), [(padding, padding)] * len(size),
+                dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
+            )  # fmt: skip
+
+        keys = jax.random.split(jax.random.key(0), 3)
+        with jax.enable_x64(True):
+            x = jax.random.normal(keys[0], (2, *size, 5), "float64")
+            weight = jax.random.normal(keys[1], (*[window] * len(size), 5, after), "float64")
+            pulled = []
+            for form in (lambda x, w: formulations.strided_convolution(x, w, axes), plain):
+                value, pullback = jax.vjp(form, x, weight)
+                slope = jax.random.normal(keys[2], value.shape, "float64")
+                pulled.append((value, *pullback(slope)))
+        for ours, reference in zip(*pulled, strict=True):
+            np.testing.assert_allclose(ours, reference, rtol=1e-10, atol=1e-10)
+
     @pytest.mark.parametrize(("width", "spacing", "start"), [(5, 2, 3), (2, 3, 0), (4, 4, 1)])
     def test_overlaps_are_added(self, width, spacing, start):
         pieces = np.random.default_rng(0).normal(size=(2, 4, width, 3)).astype(np.float32)

@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import activations, graphs
 from ..deconvolution import DeconvStack
 from ..networks import Deconvolutional, standardize
+from ..networks.transposed import strided_convolution
 from .presets import Preset
 
 Network = TypeVar("Network", bound=eqx.Module)
@@ -25,6 +25,7 @@ _UPSAMPLING = {
     "resize": graphs.resize_convolution(2, 3, padding=1),
     "sub_pixel": graphs.sub_pixel_convolution(2, 3, padding=1),
 }
+_HALVING = (_UPSAMPLING["transposed"].along(0), _UPSAMPLING["transposed"].along(1))
 
 
 class Generator(eqx.Module):
@@ -149,10 +150,7 @@ class Discriminator(eqx.Module):
     def __call__(self, x: Float[Array, "n rows columns colours"]) -> Float[Array, " n"]:
         """The logits, computed in the type of `x`."""
         for layer in range(len(self.weights) - 1):
-            x = lax.conv_general_dilated(
-                x, self.weights[layer].astype(x.dtype), (2, 2), [(1, 1), (1, 1)],
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            )  # fmt: skip
+            x = strided_convolution(x, self.weights[layer].astype(x.dtype), _HALVING)
             x = self._normed(layer, x) + _row(self.biases[layer], x)
             x = jax.nn.leaky_relu(x, _SLOPE)
         last = self.weights[-1].reshape(-1).astype(x.dtype)

@@ -1,7 +1,7 @@
-"""Transposed convolutions, in the formulation that ran fastest, and what they are made of.
+"""Transposed and strided convolutions, each the other's adjoint, as they ran fastest.
 
 On a GPU XLA's convolution with a dilated input is cuDNN's. On a CPU that formulation multiplies
-the zeros between the inputs, and the derivative of any convolution of XLA's in its weights is
+the zeros between the inputs, and the derivative of a convolution of XLA's in its weights can be
 slower than a matrix product by factors of ten. There a transposed convolution is
 
 - a product: every input position times all taps in one matrix product, the pieces then laid down
@@ -9,15 +9,14 @@ slower than a matrix product by factors of ten. There a transposed convolution i
 - or a plain convolution into stride x stride as many channels, set side by side as pixels, which
   writes less where few taps share an output.
 
-Where one network is trained by backpropagation alone, the derivative in the inputs is a plain
-strided convolution, and that in the weights one matrix product a tap.
+Where one network is trained by backpropagation alone, both derivatives are those of the strided
+convolution that leads back; and the strided convolution's in its inputs is the transposed one.
 
 benchmarks/test_deconvolution_bench.py has the times.
 """
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 from math import prod
 
 import jax
@@ -28,6 +27,8 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
 from ..graphs import AxisLayer
+
+Saved = tuple[Array, tuple[Array, Array]]  # a value, and what its derivative needs
 
 
 @partial(jax.jit, static_argnames=("axes", "reverse_only"))
@@ -48,10 +49,50 @@ def transposed_convolution(
             of one network, not of an ensemble under vmap.
     """
     axes = tuple(axis._replace(scale=1) for axis in axes)
-    on_cpu = _backpropagated if reverse_only else _on_cpu
+    if reverse_only:
+        return _backpropagated(x, weight, axes)
     return lax.platform_dependent(
-        x, weight, cpu=partial(on_cpu, axes=axes), default=partial(_dilated, axes=axes)
+        x, weight, cpu=partial(_on_cpu, axes=axes), default=partial(_dilated, axes=axes)
     )
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def strided_convolution(
+    x: Float[Array, "n *size before"],
+    weight: Float[Array, "*window before after"],
+    axes: tuple[AxisLayer, ...],
+) -> Float[Array, "n *after after_channels"]:
+    """y_q = sum over taps k of x_(stride q + k - padding) W_k, to be backpropagated through.
+
+    The derivative in the inputs is a transposed convolution, so on a CPU it is none with a dilated
+    input; there is no forward derivative.
+
+    Arguments:
+        x: positions, zero beyond the border, and channels.
+        weight: of all taps.
+        axes: window, stride and padding along every axis, as of the transposed convolution.
+    """
+    return _strided(x, weight, axes)
+
+
+def _strided_forward(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Saved:
+    return _strided(x, weight, axes), (x, weight)
+
+
+def _strided_backward(
+    axes: tuple[AxisLayer, ...], saved: tuple[Array, Array], slope: Array
+) -> tuple[Array, Array]:
+    x, weight = saved
+    back = tuple(
+        axis._replace(output_padding=(n + 2 * axis.padding - axis.window) % axis.stride)
+        for axis, n in zip(axes, x.shape[1:-1], strict=True)
+    )
+    of_x = transposed_convolution(slope, jnp.swapaxes(weight, -1, -2), back, reverse_only=True)
+    _, pullback = jax.vjp(partial(_strided, x, axes=axes), weight)
+    return of_x, *pullback(slope)
+
+
+strided_convolution.defvjp(_strided_forward, _strided_backward)
 
 
 def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
@@ -92,51 +133,28 @@ def _product_writes_less(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -
     return taps * after * prod(x.shape[1:-1]) < shared * before * blocks
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _backpropagated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    """The derivative in the inputs is a strided convolution, in the weights a product a tap."""
-    one = _by_product if _product_writes_less(x, weight, axes) else _by_convolution
-    ends = [
-        (axis.padding, axis.stride * (n - 1) + axis.window - axis.padding - axis.length(n))
-        for axis, n in zip(axes, x.shape[1:-1], strict=True)
-    ]
-    strides = [axis.stride for axis in axes]
-
-    @jax.custom_vjp
-    def value(x: Array, weight: Array) -> Array:
-        return one(x, weight, axes)
-
-    def forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
-        return one(x, weight, axes), (x, weight)
-
-    def backward(saved: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
-        x, weight = saved
-        of_x = lax.conv_general_dilated(
-            slope, jnp.swapaxes(weight, -1, -2), strides, ends,
-            dimension_numbers=_channels_last(len(axes)),
-        )  # fmt: skip
-        return of_x, _into_weights(x, slope, axes, ends)
-
-    value.defvjp(forward, backward)
-    return value(x, weight)
+    on_cpu = _by_product if _product_writes_less(x, weight, axes) else _by_convolution
+    return lax.platform_dependent(
+        x, weight, cpu=partial(on_cpu, axes=axes), default=partial(_dilated, axes=axes)
+    )
 
 
-def _into_weights(
-    x: Array, slope: Array, axes: tuple[AxisLayer, ...], ends: list[tuple[int, int]]
-) -> Array:
-    """Tap k has the sum over images and positions q of x_q slope_(stride q + k - padding)."""
-    size, channels = x.shape[1:-1], (x.shape[-1], slope.shape[-1])
-    sides = [(0, 0, 0), *((*end, 0) for end in ends), (0, 0, 0)]
-    padded = lax.pad(slope, jnp.zeros((), slope.dtype), sides)
-    steps = [axis.stride for axis in axes]
-    taps = []
-    for tap in product(*(range(axis.window) for axis in axes)):
-        last = [k + s * (n - 1) + 1 for k, s, n in zip(tap, steps, size, strict=True)]
-        seen = lax.slice(
-            padded, (0, *tap, 0), (len(x), *last, channels[1]), (1, *steps, 1)
-        )  # fmt: skip
-        rows = seen.reshape(-1, channels[1])
-        taps.append(lax.dot_general(x.reshape(-1, channels[0]), rows, (((0,), (0,)), ((), ()))))
-    return jnp.stack(taps).reshape(*(axis.window for axis in axes), *channels)
+def _backpropagated_forward(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Saved:
+    return _backpropagated(x, weight, axes), (x, weight)
+
+
+def _backpropagated_backward(
+    axes: tuple[AxisLayer, ...], saved: tuple[Array, Array], slope: Array
+) -> tuple[Array, Array]:
+    x, weight = saved
+    of_x, pullback = jax.vjp(partial(_strided, slope, axes=axes), jnp.swapaxes(weight, -1, -2))
+    (of_weight,) = pullback(x)
+    return of_x, jnp.swapaxes(of_weight, -1, -2)
+
+
+_backpropagated.defvjp(_backpropagated_forward, _backpropagated_backward)
 
 
 def _dilated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
@@ -148,6 +166,13 @@ def _dilated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
     strides, ones = [axis.stride for axis in axes], [1] * len(axes)
     return lax.conv_general_dilated(
         x, flipped, ones, pads, lhs_dilation=strides, dimension_numbers=_channels_last(len(axes))
+    )
+
+
+def _strided(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    strides, pads = [axis.stride for axis in axes], [(axis.padding, axis.padding) for axis in axes]
+    return lax.conv_general_dilated(
+        x, weight, strides, pads, dimension_numbers=_channels_last(len(axes))
     )
 
 
