@@ -11,7 +11,7 @@ from freezechaos import empirical, graphs
 from freezechaos.activations import standardized
 from freezechaos.deconvolution import DeconvStack
 from freezechaos.networks import Deconvolutional
-from freezechaos.networks import transposed as formulations
+from freezechaos.networks import convolutions as formulations
 
 BATCH = 64
 DCGAN = graphs.transposed_convolution(4, stride=2, padding=1)

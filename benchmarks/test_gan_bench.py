@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from freezechaos.gan import PRESETS, Preset, game
-from freezechaos.networks import transposed as formulations
+from freezechaos.networks import convolutions as formulations
 
 CASES = {
     "32x32x1, 64 channels, ten maps": PRESETS["freeze"],

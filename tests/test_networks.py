@@ -10,7 +10,7 @@ from freezechaos import graphs
 from freezechaos.activations import normalized, standardized
 from freezechaos.deconvolution import DeconvStack
 from freezechaos.networks import NORM_EPSILON, Deconvolutional, FullyConnected, circle, on_sphere
-from freezechaos.networks import transposed as formulations
+from freezechaos.networks import convolutions as formulations
 
 RELU = normalized("relu")
 

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float
 
 from ..graphs import AxisLayer
 from ..networks import Deconvolutional
-from ..networks.transposed import overlap_add
+from ..networks.convolutions import overlap_add
 from .blocks import largest_block
 
 _STILL = AxisLayer(1, 1, 0, 0, 1, "nearest")

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .. import activations, graphs
 from ..deconvolution import DeconvStack
 from ..networks import Deconvolutional, standardize
-from ..networks.transposed import strided_convolution
+from ..networks.convolutions import strided_convolution
 from .presets import Preset
 
 Network = TypeVar("Network", bound=eqx.Module)
@@ -103,6 +103,8 @@ class Discriminator(eqx.Module):
     Strided convolutions halve the grid down to 4 x 4 and double the channels, each followed by a
     leaky ReLU; a product with all that is left is the logit. Weights start with variance
     2 / (inputs (1 + 0.2^2)), biases at 0 [He et al., 2015].
+
+    Like the generator, it is made for backpropagation: it has no forward derivatives (jax.jvp).
 
     Arguments:
         size: pixels along a side, 4 times a power of 2.

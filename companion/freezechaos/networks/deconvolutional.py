@@ -17,8 +17,8 @@ from ..activations import Activation
 from ..deconvolution import DeconvStack
 from ..deconvolution.stack import checked_stack
 from ..graphs import AxisLayer
+from .convolutions import transposed_convolution
 from .draws import normals
-from .transposed import transposed_convolution
 
 
 class Deconvolutional(eqx.Module):
