@@ -78,20 +78,28 @@
     el.textContent = text;
   }
 
-  function mount(states, script) {
+  // Resolves when the widget is drawn, or cannot be.
+  async function mount(states, script) {
     const el = document.createElement("div");
     script.after(el);
     const entry = states[JSON.parse(script.textContent).model_id];
     if (entry?.model_module !== "anywidget") return note(el, NEEDS_KERNEL);
-    show(entry, el).catch((error) => {
+    await show(entry, el).catch((error) => {
       note(el, "This figure could not start in this browser.");
       console.error(error);
     });
   }
 
+  // Formulas keep a browser busy for most of a second: they come after what moves.
+  function putOffFormulas(drawn) {
+    const { MathJax = {} } = window;
+    const pageReady = () => drawn.then(() => window.MathJax.startup.defaultPageReady());
+    window.MathJax = { ...MathJax, startup: { ...MathJax.startup, pageReady } };
+  }
+
   function start() {
     const states = Object.assign({}, ...scripts(STATE).map((s) => JSON.parse(s.textContent).state));
-    for (const script of scripts(VIEW)) mount(states, script);
+    putOffFormulas(Promise.all(scripts(VIEW).map((script) => mount(states, script))));
   }
 
   // Interactive: all is parsed, and scripts that were put off, MathJax first of all, come after.
