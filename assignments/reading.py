@@ -17,11 +17,12 @@ TAGS = bleach.ALLOWED_TAGS | {
 
 
 def _allowed(tag: str, name: str, value: str) -> bool:
-    if tag == "img":
-        return name == "alt" or (name == "src" and value.startswith(("data:image/", "https:")))
-    if tag == "a" and name == "href":
-        return not value.startswith("data:")
-    return name in ("class", "title")
+    """Pictures that lie in the notebook, for one elsewhere would tell who reads and when."""
+    if name == "src":
+        return tag == "img" and value.startswith("data:image/")
+    if name == "href":
+        return tag == "a" and value.startswith(("https://", "http://", "mailto:"))
+    return name in ("alt", "class", "title")
 
 
 @pass_context

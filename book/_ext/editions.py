@@ -27,6 +27,10 @@ from pybtex.database import Entry, parse_file
 BOOK = Path(__file__).parents[1]
 IMPORTS = (ast.Import, ast.ImportFrom)
 FORMAT = 4
+HIDDEN = {
+    "jupyter": {"source_hidden": True},
+    "cellView": "form",
+}  # the second is Colab's
 EDITIONS = ("plain", "solutions", "student")
 DIRECTIVE = re.compile(
     r"^(?P<fence>:{3,}|`{3,})\{(?P<name>[\w:-]+)\} ?(?P<title>[^\n]*)\n"
@@ -128,9 +132,7 @@ def edition(chapter: str, kind: str, install: str = "") -> NotebookNode:
         if cell.cell_type == "markdown":
             cell.source = plain(cell.source, kind, chapter, cited)
         elif {"hide-input", "remove-input"} & set(cell.metadata.get("tags", ())):
-            cell.metadata.update(
-                jupyter={"source_hidden": True}, cellView="form"
-            )  # or on Colab
+            cell.metadata |= HIDDEN
     if cited:
         cells.append(new_markdown_cell(reference_list(cited)))
     for number, cell in enumerate(cells):

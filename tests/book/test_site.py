@@ -235,6 +235,28 @@ def test_a_slide_is_a_screen_or_scrolls_by_keys_and_prints_as_a_page(
         assert -200 < corner["y"] < 0, "a tall slide scrolls before it turns"
 
 
+@pytest.mark.browser
+def test_a_mouse_takes_hold_where_it_is_on_a_slide_that_shrank(
+    site: Path, browser: Browser
+) -> None:
+    with browser.new_context(viewport={"width": 1280, "height": 600}) as context:
+        page = context.new_page()
+        settle(page, site / "slides" / "03_freeze_and_chaos.html")
+        page.wait_for_function(FITS)
+        map_of_phases = page.locator(".fc-explorer", has=page.locator(".fc-stage"))
+        assert float(map_of_phases.evaluate("(e) => e.style.zoom")) < 0.9
+        stage = map_of_phases.locator(".fc-stage")
+        stage.scroll_into_view_if_needed()
+        box = stage.bounding_box()
+        assert box
+        x, y = box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"]
+        page.mouse.click(x, y)
+        handle = stage.locator(".fc-handle").bounding_box()
+        assert handle
+        cell = box["width"] / 40
+        assert abs(handle["x"] + handle["width"] / 2 - x) < cell
+
+
 @pytest.mark.parametrize("chapter", editions.chapters())
 def test_slides_show_what_the_chapter_shows(site: Path, chapter: str) -> None:
     page = BeautifulSoup((site / "slides" / f"{chapter}.html").read_text(), "html.parser")
