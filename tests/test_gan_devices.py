@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -175,3 +176,25 @@ def test_two_processes_go_on_as_one(tmp_path):
     for folder in (".", "checkpoints", "samples"):
         names = [{path.name for path in (run / folder).iterdir()} for run in (together, alone)]
         assert names[0] == names[1]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_freed_memory_is_kept_where_that_is_asked_for() -> None:
+    """200 MB in a thread, freed, and that ten times: fetched anew each time, or once in all."""
+    code = """
+from resource import RUSAGE_SELF, getrusage
+from threading import Thread
+from freezechaos.gan import devices
+{setting}
+def work():
+    for _ in range(10):
+        b"1" * 200_000_000
+thread, before = Thread(target=work), getrusage(RUSAGE_SELF).ru_minflt
+thread.start(), thread.join()
+print(getrusage(RUSAGE_SELF).ru_minflt - before)
+"""
+    fetched = [
+        int(start("-c", code.format(setting=setting)).communicate(timeout=120)[0])
+        for setting in ("", "devices.keep_memory()")
+    ]
+    assert fetched[0] > 5 * fetched[1]

@@ -411,7 +411,7 @@ def test_exports_to_every_kind_of_device():
     exported = jax.export.export(step, platforms=("cpu", "cuda", "tpu"))(*given)
     assert exported.platforms == ("cpu", "cuda", "tpu")
     there = exported.call(*given)
-    here = game._one_step(given[0], state, TINY, None)
+    here = game._one_step()(given[0], state, TINY, None)
     for one, other in zip(jax.tree.leaves(there), arrays(here), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 

@@ -1,6 +1,8 @@
 """The state of a run, a step of the game of the two networks, and what is seen of it."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,6 +15,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..deconvolution import learning_rates
 from ..networks import scale_by_layer
+from ..networks.convolutions import compiler_options
 from . import devices
 from .indicators import image_metrics
 from .losses import LOSSES
@@ -109,15 +112,15 @@ def advance(
         return _many_steps(images, state, preset, mesh)
     each = []
     for _ in range(preset.record):
-        state, losses = _one_step(images, state, preset, mesh)
+        state, losses = _one_step()(images, state, preset, mesh)
         each.append(losses)
     return state, jax.tree.map(lambda *values: np.stack(values), *each)
 
 
-@eqx.filter_jit(donate="all-except-first")
-def _one_step(images: Array, state: State, preset: Preset, mesh: Mesh | None) -> Any:
+@cache
+def _one_step() -> Callable[[Array, State, Preset, Mesh | None], tuple[State, Losses]]:
     """For a CPU: inside a loop XLA runs convolutions several times slower there."""
-    return step(images, state, preset, mesh)
+    return eqx.filter_jit(step, donate="all-except-first", compiler_options=compiler_options())
 
 
 @eqx.filter_jit(donate="all-except-first")

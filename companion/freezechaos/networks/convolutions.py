@@ -16,7 +16,7 @@ benchmarks/test_deconvolution_bench.py has the times.
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from math import prod
 
 import jax
@@ -24,11 +24,33 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
+from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Float
 
 from ..graphs import AxisLayer
 
+_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": (
+        "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+    )
+}
+_WRITTEN, _GATHERED = 100, 40  # what a number costs, in multiplications; measured on two cores
+
 Saved = tuple[Array, tuple[Array, Array]]  # a value, and what its derivative needs
+
+
+@cache
+def compiler_options() -> dict[str, str]:
+    """For jax.jit of what convolves much, on a CPU; empty where this XLA does not know them.
+
+    With them XLA leaves products and sums alone to its library YNNPACK. The convolutions of that
+    one took up to four times as long as those that XLA then falls back on (JAX 0.10).
+    """
+    try:
+        jax.jit(lambda: 0, compiler_options=_OPTIONS).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return _OPTIONS
 
 
 @partial(jax.jit, static_argnames=("axes", "reverse_only"))
@@ -88,8 +110,7 @@ def _strided_backward(
         for axis, n in zip(axes, x.shape[1:-1], strict=True)
     )
     of_x = transposed_convolution(slope, jnp.swapaxes(weight, -1, -2), back, reverse_only=True)
-    _, pullback = jax.vjp(partial(_strided, x, axes=axes), weight)
-    return of_x, *pullback(slope)
+    return of_x, _of_weight(x, weight, slope, axes)
 
 
 strided_convolution.defvjp(_strided_forward, _strided_backward)
@@ -101,7 +122,7 @@ def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
     With weights of several networks XLA's convolution is slow again, and the product is taken.
     """
     by_product = partial(_by_product, axes=axes)
-    if _product_writes_less(x, weight, axes):
+    if _product_is_faster(x, weight, axes):
         return by_product(x, weight)
 
     @custom_vmap
@@ -125,17 +146,20 @@ def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
     return convolved(x, weight)
 
 
-def _product_writes_less(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> bool:
+def _product_is_faster(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> bool:
+    """By multiplications: the convolution makes more of them where it pads; the product writes."""
     before, after = weight.shape[-2:]
     blocks = prod(last - first for first, last in map(_blocks, axes, x.shape[1:-1]))
     shared = prod(-(-axis.window // axis.stride) for axis in axes)
+    strides = prod(axis.stride for axis in axes)
     taps = prod(axis.window for axis in axes)
-    return taps * after * prod(x.shape[1:-1]) < shared * before * blocks
+    product = prod(x.shape[1:-1]) * taps * after * (before + _WRITTEN)
+    return product < blocks * shared * before * (strides * after + _GATHERED)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _backpropagated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    on_cpu = _by_product if _product_writes_less(x, weight, axes) else _by_convolution
+    on_cpu = _by_product if _product_is_faster(x, weight, axes) else _by_convolution
     return lax.platform_dependent(
         x, weight, cpu=partial(on_cpu, axes=axes), default=partial(_dilated, axes=axes)
     )
@@ -149,12 +173,24 @@ def _backpropagated_backward(
     axes: tuple[AxisLayer, ...], saved: tuple[Array, Array], slope: Array
 ) -> tuple[Array, Array]:
     x, weight = saved
-    of_x, pullback = jax.vjp(partial(_strided, slope, axes=axes), jnp.swapaxes(weight, -1, -2))
-    (of_weight,) = pullback(x)
-    return of_x, jnp.swapaxes(of_weight, -1, -2)
+    swapped = jnp.swapaxes(weight, -1, -2)
+    of_weight = _of_weight(slope, swapped, x, axes)
+    return _strided(slope, swapped, axes), jnp.swapaxes(of_weight, -1, -2)
 
 
 _backpropagated.defvjp(_backpropagated_forward, _backpropagated_backward)
+
+
+def _of_weight(x: Array, weight: Array, slope: Array, axes: tuple[AxisLayer, ...]) -> Array:
+    """What the strided convolution's derivative in its weights leads back to.
+
+    XLA turns `x` channels first for it. Where it may, it computes `x` anew on the way, which is
+    slow on a CPU; a call that it must not inline forbids it.
+    """
+    with set_xla_metadata(inlineable="false"):
+        x = jax.jit(lambda x: x)(x)
+    _, pullback = jax.vjp(partial(_strided, x, axes=axes), weight)
+    return pullback(slope)[0]
 
 
 def _dilated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
