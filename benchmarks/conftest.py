@@ -47,4 +47,4 @@ def pytest_terminal_summary(
     if rows:
         terminalreporter.section("ratios of the fastest rounds")
         for name, (figure, reference, unit) in rows.items():
-            terminalreporter.line(f"{name:<66} {figure:8.3f} {unit:<2} {figure / reference:8.2f}")
+            terminalreporter.line(f"{name:<80} {figure:8.3f} {unit:<2} {figure / reference:8.2f}")

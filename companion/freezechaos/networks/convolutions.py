@@ -34,7 +34,7 @@ _OPTIONS = {
         "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
     )
 }
-_WRITTEN, _GATHERED = 100, 40  # what a number costs, in multiplications; measured on two cores
+_WRITTEN, _GATHERED = 150, 40  # what a number costs, in multiplications; measured on two cores
 
 Saved = tuple[Array, tuple[Array, Array]]  # a value, and what its derivative needs
 
