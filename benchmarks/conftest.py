@@ -6,13 +6,10 @@ import jax
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from freezechaos.gan.devices import keep_memory
-
 RATIOS = pytest.StashKey[dict[str, tuple[float, float, str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    keep_memory()  # as the command line does; what is measured against has it too
     config.stash[RATIOS] = {}
 
 

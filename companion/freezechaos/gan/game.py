@@ -120,7 +120,8 @@ def advance(
 @cache
 def _one_step() -> Callable[[Array, State, Preset, Mesh | None], tuple[State, Losses]]:
     """For a CPU: inside a loop XLA runs convolutions several times slower there."""
-    return eqx.filter_jit(step, donate="all-except-first", compiler_options=compiler_options())
+    jit: Any = eqx.filter_jit  # its types leave out what it hands on to jax.jit
+    return jit(step, donate="all-except-first", compiler_options=compiler_options())
 
 
 @eqx.filter_jit(donate="all-except-first")
