@@ -7,7 +7,7 @@ slower than a matrix product by factors of ten. There a transposed convolution i
 - a product: every input position times all taps in one matrix product, the pieces then laid down
   `stride` apart and added up; its derivatives are as good;
 - or a plain convolution into stride x stride as many channels, set side by side as pixels, which
-  writes less where few taps share an output.
+  writes less, but pads, and on a small grid multiplies many zeros.
 
 Where one network is trained by backpropagation alone, both derivatives are those of the strided
 convolution that leads back; and the strided convolution's in its inputs is the transposed one.
@@ -147,7 +147,7 @@ def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
 
 
 def _product_is_faster(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> bool:
-    """By multiplications: the convolution makes more of them where it pads; the product writes."""
+    """The product writes every piece; the convolution gathers its inputs, those of padding too."""
     before, after = weight.shape[-2:]
     blocks = prod(last - first for first, last in map(_blocks, axes, x.shape[1:-1]))
     shared = prod(-(-axis.window // axis.stride) for axis in axes)
