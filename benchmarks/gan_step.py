@@ -34,8 +34,6 @@ def pictures(preset: Preset) -> np.ndarray:
 
 
 def ours(preset: Preset) -> Step:
-    """As the command line trains."""
-    devices.keep_memory()
     images, kept = jnp.asarray(pictures(preset)), [game.initial(preset)]
     compiled = game.compiled_alike(replace(preset, record=1, steps=1, save=1))
 
@@ -104,23 +102,27 @@ def pytorch(preset: Preset) -> Step:
     return advance
 
 
-def pytorch_keeping_memory(preset: Preset) -> Step:
-    """PyTorch with the setting that our command line makes."""
-    devices.keep_memory()
-    return pytorch(preset)
-
-
-ARMS = {arm.__name__: arm for arm in (pytorch, pytorch_keeping_memory, ours, obvious)}
+# What makes a step, and whether it keeps memory, as `train` does.
+ARMS = {
+    "ours": (ours, True),
+    "obvious": (obvious, True),
+    "pytorch": (pytorch, False),
+    "pytorch_keeping_memory": (pytorch, True),
+}
+UNTIMED = 5
 
 
 def main(arm: str, case: str, steps: str) -> None:
-    """Seconds of every step, as JSON, after three that are not timed."""
-    step, seconds = ARMS[arm](CASES[case]), []
-    for _ in range(3 + int(steps)):
+    """Seconds of every step, as JSON, after a few that are not timed."""
+    make, keeps = ARMS[arm]
+    step, seconds = make(CASES[case]), []
+    for number in range(UNTIMED + int(steps)):
         start = perf_counter()
         jax.block_until_ready(step())
         seconds.append(perf_counter() - start)
-    print(json.dumps(seconds[3:]))
+        if number == 0 and keeps:
+            devices.keep_memory()
+    print(json.dumps(seconds[UNTIMED:]))
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_two_processes_go_on_as_one(tmp_path):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_freed_memory_is_kept_where_that_is_asked_for() -> None:
-    """200 MB in a thread, freed, and that ten times: fetched anew each time, or once in all."""
+    """40 MB in a thread, freed, and that ten times: fetched anew each time, or once in all."""
     code = """
 from resource import RUSAGE_SELF, getrusage
 from threading import Thread
@@ -188,7 +188,7 @@ from freezechaos.gan import devices
 {setting}
 def work():
     for _ in range(10):
-        b"1" * 200_000_000
+        b"1" * 40_000_000
 thread, before = Thread(target=work), getrusage(RUSAGE_SELF).ru_minflt
 thread.start(), thread.join()
 print(getrusage(RUSAGE_SELF).ru_minflt - before)

@@ -14,19 +14,19 @@ from jaxtyping import Array
 Tree = TypeVar("Tree")
 
 
-_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # glibc's malloc.h
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # glibc's malloc.h
 
 
 def keep_memory() -> None:
     """Have this process hold on to the memory that a step frees, for the next one.
 
     Given back to Linux, as glibc does with large pieces, every page of it must be fetched anew,
-    which took a tenth of a step's time on a CPU. Call it before the first computation, whose
-    threads would otherwise have heaps of their own; without glibc it does nothing.
+    which took up to a fifth of a step's time on a CPU. Of what is freed from now on it keeps up to
+    2 GB; call it once all is compiled, since a compiler leaves memory in crumbs. Without glibc it
+    does nothing.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
-        library.mallopt(_M_ARENA_MAX, 1)
         library.mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
         library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 

@@ -65,6 +65,8 @@ def train(
 ) -> State:
     """Train in a folder up to `preset.steps`, from its newest checkpoint if it has any.
 
+    What memory its steps free stays with the process, up to 2 GB (`devices.keep_memory`).
+
     On several hosts call it on each, after jax.distributed.initialize(), with one folder that all
     of them see; the first host writes.
 
@@ -113,7 +115,8 @@ def follow(
 ) -> Iterator[tuple[State, dict[str, Any]]]:
     """The state and its line of metrics after every `record` steps, up to `preset.steps`.
 
-    A state is used up as soon as the next one is asked for.
+    A state is used up as soon as the next one is asked for. Memory that steps free stays with
+    the process, as `devices.keep_memory` says.
 
     Raises:
         DivergedError: a loss or a weight is no longer finite.
@@ -121,6 +124,7 @@ def follow(
     compiled = compiled_alike(preset)
     while int(state.step) < preset.steps:
         state, losses = advance(images, state, compiled, mesh)
+        devices.keep_memory()
         yield state, summary(state, losses)
 
 
