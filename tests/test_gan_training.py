@@ -416,6 +416,24 @@ def test_exports_to_every_kind_of_device():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_steps_are_compiled_with_the_options_of_convolutions(monkeypatch):
+    monkeypatch.setattr(game, "compiler_options", lambda: {"xla_no_such_option": 1})
+    game._one_step.cache_clear()
+    with pytest.raises(jax.errors.JaxRuntimeError, match="xla_no_such_option"):
+        game.advance(jnp.asarray(IMAGES), game.initial(TINY), TINY)
+    game._one_step.cache_clear()
+
+
+def test_memory_is_kept_after_the_first_steps(monkeypatch):
+    calls = []
+    monkeypatch.setattr(training.devices, "keep_memory", lambda: calls.append("kept"))
+    monkeypatch.setattr(
+        training, "advance", lambda *given: (calls.append("steps"), game.advance(*given))[1]
+    )
+    next(training.follow(jnp.asarray(IMAGES), game.initial(TINY), TINY))
+    assert calls == ["steps", "kept"]
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

@@ -410,7 +410,7 @@ class TestTransposedConvolution:
          (16, 64, 64, graphs.convolution(3, padding=1), False)],
     )  # fmt: skip
     def test_what_was_faster_is_taken(self, size, before, after, layer, expected):
-        """11 ms against 16, 19 against 14, 2.2 against 3.8 and 7.2 against 3.9, 64 at a time."""
+        """A small grid, a large one, three channels to write, a window of 3 x 3."""
         axes = (layer.along(0), layer.along(1))
         x = jax.ShapeDtypeStruct((64, size, size, before), "float32")
         window = [axis.window for axis in axes]

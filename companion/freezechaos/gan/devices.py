@@ -1,4 +1,7 @@
-"""Several devices, on one host or many: a batch is shared out, all else is everywhere."""
+"""Several devices, on one host or many: a batch is shared out, all else is everywhere.
+
+And what a process on a CPU does with its memory.
+"""
 
 import ctypes
 import platform
@@ -13,7 +16,6 @@ from jaxtyping import Array
 
 Tree = TypeVar("Tree")
 
-
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # glibc's malloc.h
 
 
@@ -22,8 +24,8 @@ def keep_memory() -> None:
 
     Given back to Linux, as glibc does with large pieces, every page of it must be fetched anew,
     which took up to a fifth of a step's time on a CPU. Of what is freed from now on it keeps up to
-    2 GB; call it once all is compiled, since a compiler leaves memory in crumbs. Without glibc it
-    does nothing.
+    2 GB, but no piece of more than 64 MB that another thread than the first asked for. Call it once
+    all is compiled: steps ran slower where it came before. Without glibc it does nothing.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)

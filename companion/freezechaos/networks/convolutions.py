@@ -117,7 +117,7 @@ strided_convolution.defvjp(_strided_forward, _strided_backward)
 
 
 def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    """The convolution where it writes no more than the product, with the product's derivatives.
+    """The convolution where it is the faster one, with the product's derivatives.
 
     With weights of several networks XLA's convolution is slow again, and the product is taken.
     """
