@@ -35,7 +35,7 @@ def pictures(preset: Preset) -> np.ndarray:
 
 def ours(preset: Preset) -> Step:
     images, kept = jnp.asarray(pictures(preset)), [game.initial(preset)]
-    compiled = game.compiled_alike(replace(preset, record=1, steps=1, save=1))
+    compiled = game.compiled_alike(preset)
 
     def advance() -> Any:
         kept[0], losses = game.advance(images, kept[0], compiled)

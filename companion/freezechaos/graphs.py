@@ -20,6 +20,7 @@ import numpy as np
 
 Lengths = int | tuple[int, ...]
 Method = Literal["nearest", "bilinear"]
+Parametrization = Literal["graph", "usual", "gain"]
 
 
 class AxisLayer(NamedTuple):
@@ -56,6 +57,18 @@ class AxisLayer(NamedTuple):
         first = -((self.window - 1 - last) // self.stride)
         inside = np.minimum(last // self.stride, n * self.scale - 1) - np.maximum(first, 0) + 1
         return np.maximum(inside, 0)
+
+    def divisors(self, n: int, parametrization: Parametrization) -> np.ndarray:
+        """[length]: what the sum over parents is divided by, as a variance.
+
+        >>> layer = transposed_convolution(4, stride=2, padding=1).along(0)
+        >>> print(layer.divisors(3, "graph"), layer.divisors(3, "gain"), layer.divisors(3, "usual"))
+        [1 2 2 2 2 1] [2 2 2 2 2 2] [4 4 4 4 4 4]
+        """
+        counts = self.counts(n)
+        if parametrization == "graph":
+            return counts
+        return np.full_like(counts, self.window if parametrization == "usual" else counts.max())
 
     def resizing(self, n: int) -> np.ndarray:
         """[n scale, n]: the resize as a matrix, each row summing to 1.

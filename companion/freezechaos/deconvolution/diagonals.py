@@ -56,7 +56,7 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagon
         moment, slope = _moments(activation, sigma, unit=graph, first=number == 0)
         past = slope * theta
         for axis, n in enumerate(size):
-            reads = _reads(stack.along(axis)[number], n, graph=graph)
+            reads = _reads(stack.along(axis)[number], n, stack.parametrization)
             moment, past = (
                 np.moveaxis(np.tensordot(reads, part, (1, axis)), 0, axis)
                 for part in (moment, past)
@@ -66,12 +66,12 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagon
     return Diagonals(sigma, theta)
 
 
-def _reads(layer: graphs.AxisLayer, n: int, *, graph: bool) -> np.ndarray:
-    """[length, n]: how many taps of an output read an input, over parents or window."""
+def _reads(
+    layer: graphs.AxisLayer, n: int, parametrization: graphs.Parametrization
+) -> np.ndarray:
+    """[length, n]: how many taps of an output read an input, over what they are divided by."""
     places, _ = graphs.links(layer, n)
-    return np.sum(places == np.arange(n), axis=1) / (
-        layer.counts(n)[:, None] if graph else layer.window
-    )
+    return np.sum(places == np.arange(n), axis=1) / layer.divisors(n, parametrization)[:, None]
 
 
 def _moments(

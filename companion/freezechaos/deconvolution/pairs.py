@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..graphs import AxisLayer, links
+from ..graphs import AxisLayer, Parametrization, links
 
 Variances = Literal["one", "border", "apart"]
 """Whether all positions of a layer have variance 1, one that depends on their distance from the
@@ -53,14 +53,14 @@ class Ancestry(NamedTuple):
 
 @lru_cache(maxsize=64)
 def ancestry(
-    n: int, layers: tuple[AxisLayer, ...], *, graph: bool, variances: Variances
+    n: int, layers: tuple[AxisLayer, ...], *, parametrization: Parametrization, variances: Variances
 ) -> Ancestry:
     """The classes of pairs along one axis.
 
     Arguments:
         n: positions of the input.
         layers: the layers along this axis.
-        graph: whether weights are divided by the number of parents, or by the window.
+        parametrization: what sums over parents are divided by, as of a DeconvStack.
         variances: which positions differ in variance.
     """
     start = np.arange(n * n).reshape(n, n)
@@ -68,7 +68,7 @@ def ancestry(
     classes = start
     steps: list[Step] = []
     for number, layer in enumerate(layers, start=1):
-        terms = _terms(classes, layer, graph=graph)
+        terms = _terms(classes, layer, parametrization)
         if variances != "one":
             kinds = _numbered(_own(kinds, layer))[0]
         unread = number == len(layers)
@@ -88,7 +88,7 @@ def _own(kinds: np.ndarray, layer: AxisLayer) -> np.ndarray:
 
 
 def _terms(
-    classes: np.ndarray, layer: AxisLayer, *, graph: bool
+    classes: np.ndarray, layer: AxisLayer, parametrization: Parametrization
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For all pairs [length, length]: sources and weights [..., terms], common share, alike."""
     reads, shares = links(layer, len(classes))
@@ -103,7 +103,8 @@ def _terms(
     count = np.count_nonzero(there, axis=1)
     both = np.count_nonzero(there[:, None] & there[None], axis=2)
     alike = (both == count[:, None]) & (both == count) & (reads.shape[2] == 1)
-    scale = np.sqrt(np.multiply.outer(count, count)) if graph else np.full(both.shape, layer.window)
+    divisors = layer.divisors(len(classes), parametrization)
+    scale = np.sqrt(np.multiply.outer(divisors, divisors))
     return (
         np.take_along_axis(sources, order, axis=2),
         np.take_along_axis(weights, order, axis=2) / scale[..., None],

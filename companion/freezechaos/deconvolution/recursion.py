@@ -79,9 +79,11 @@ class Inputs(NamedTuple):
 
 def _axes(stack: DeconvStack, variances: Variances) -> list[Ancestry]:
     """The ancestry along rows and columns; in one dimension the second is a single position."""
-    graph = stack.parametrization == "graph"
     known = [
-        ancestry(stack.start[axis], stack.along(axis), graph=graph, variances=variances)
+        ancestry(
+            stack.start[axis], stack.along(axis),
+            parametrization=stack.parametrization, variances=variances,
+        )
         for axis in range(stack.dimensions)
     ]  # fmt: skip
     one = Step(np.ones((1, 1)), np.ones(1), np.ones(1, bool), np.zeros(1, int), np.zeros(1, int))

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
-from ..graphs import AxisLayer, Layer
+from ..graphs import AxisLayer, Layer, Parametrization
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class DeconvStack:
         layers: one a layer of weights, so that the depth L is their number; a `graphs.Layer`, for
             instance `graphs.transposed_convolution(4, stride=2, padding=1)`.
         parametrization: "graph" divides what a position gets by the square root of the number of
-            parents it really has, "usual" by that of the window everywhere.
+            parents it really has, "usual" by that of the window everywhere, "gain" by that of the
+            most parents that any position has: the gain by which a transposed convolution keeps
+            the variance inside the image.
 
     Raises:
         ValueError, TypeError: a layer that leaves no positions, or one without parents; the
@@ -35,14 +37,15 @@ class DeconvStack:
 
     size: int | tuple[int, ...]
     layers: Sequence[Layer]
-    parametrization: Literal["graph", "usual"] = "graph"
+    parametrization: Parametrization = "graph"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", _checked_layers(self.layers))
         object.__setattr__(self, "size", _checked_size(self.size))
-        if self.parametrization not in ("graph", "usual"):
+        if self.parametrization not in get_args(Parametrization):
             raise ValueError(
-                f'`parametrization` must be "graph" or "usual"; got {self.parametrization!r}.'
+                '`parametrization` must be "graph", "usual" or "gain"; got '
+                f"{self.parametrization!r}."
             )
         for number, layer in enumerate(self.layers, start=1):
             if layer.dimensions not in (None, self.dimensions):

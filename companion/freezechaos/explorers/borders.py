@@ -1,7 +1,7 @@
 """What up-sampling does to the corners of an image: variances and kernels, position by position."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 
 
 def generator(
-    layer: str, convolutions: int, parametrization: Literal["graph", "usual"] = "usual"
+    layer: str, convolutions: int, parametrization: graphs.Parametrization = "usual"
 ) -> DeconvStack:
     """From 4 x 4 to 32 x 32: three times `convolutions` of window 3, then an up-sampling layer."""
     before = [graphs.convolution(3, padding=1)] * int(convolutions)

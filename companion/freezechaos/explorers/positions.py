@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from freezechaos import deconvolution, regimes
+from freezechaos import deconvolution, graphs, regimes
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.fully_connected import named_activation, named_regime
@@ -21,7 +21,7 @@ UPS: dict[str, tuple[Layer, Layer]] = {
     "3, stride 2": (transposed_convolution(3, 2, 1, 1),) * 2,
     "8, stride 4": (SAME, transposed_convolution(8, 4, 2)),
 }
-PARAMETRIZATIONS: dict[str, Literal["graph", "usual"]] = {"graph-based": "graph", "usual": "usual"}
+PARAMETRIZATIONS: dict[str, graphs.Parametrization] = {"graph-based": "graph", "usual": "usual"}
 BETAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 DEPTHS = (0, 2)
 

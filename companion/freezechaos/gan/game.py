@@ -18,8 +18,15 @@ from ..networks import scale_by_layer
 from ..networks.convolutions import compiler_options
 from . import devices
 from .indicators import image_metrics
-from .losses import LOSSES
-from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
+from .losses import LOSSES, accuracy, squared_slope
+from .models import (
+    Discriminator,
+    Generator,
+    discriminator,
+    generator,
+    upsampling_stack,
+    weight_scales,
+)
 from .presets import Preset
 
 FIXED = 64  # latent vectors that are looked at all along
@@ -45,10 +52,18 @@ class State(eqx.Module):
 
 
 class Losses(NamedTuple):
-    """Of the discriminator and of the generator in a step, or in each of many."""
+    """Of the two networks in a step, or in each of many, and how often the discriminator is right.
+
+    Attributes:
+        discriminator: its loss, with its penalty.
+        generator: its loss, after the discriminator's step.
+        accuracy: the share of real and generated images that the discriminator, before its step,
+            tells apart at logit 0.
+    """
 
     discriminator: Array
     generator: Array
+    accuracy: Array
 
 
 class Keys(NamedTuple):
@@ -72,12 +87,29 @@ def latents(key: PRNGKeyArray, count: int, latent: int) -> Float[Array, "count l
 
 
 def optimizers(preset: Preset) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-    """Adam for the generator, with rates by layer where gamma is not 0, and the discriminator."""
-    first = optax.adam(preset.generator_rate, b1=preset.momentum)
-    if preset.gamma:
-        rates = learning_rates(upsampling_stack(preset), preset.gamma)
-        first = optax.chain(first, scale_by_layer(rates))
+    """Of the generator, with rates by layer where it has any, and of the discriminator."""
+    adam = preset.optimizer == "adam"
+    first = (
+        optax.adam(preset.generator_rate, b1=preset.momentum)
+        if adam
+        else optax.sgd(preset.generator_rate)
+    )
+    rates = learning_rates(upsampling_stack(preset), preset.gamma) if preset.gamma else None
+    if preset.weights == "dcgan":
+        rates = (1 if rates is None else rates) / _stretched(preset) ** (1 if adam else 2)
+    if rates is not None:
+        first = optax.chain(first, scale_by_layer(jnp.asarray(rates, jnp.float32)))
     return first, optax.adam(preset.discriminator_rate, b1=preset.momentum)
+
+
+def _stretched(preset: Preset) -> Float[np.ndarray, "layers 2"]:
+    """What the generator multiplies its parameters by.
+
+    A parameter s times smaller than the one that it stands for needs a step 1/s as large, as Adam
+    makes; the gradient in it is s times as large, so that of gradient descent must be 1/s^2.
+    """
+    born = eqx.filter_eval_shape(lambda: generator(preset, key=jax.random.key(0)))
+    return weight_scales(born.network)
 
 
 def initial(preset: Preset) -> State:
@@ -101,17 +133,19 @@ def advance(
     state: State,
     preset: Preset,
     mesh: Mesh | None = None,
+    count: int | None = None,
 ) -> tuple[State, Losses]:
-    """`preset.record` steps: the new state, and the losses of every step.
+    """So many steps, `preset.record` if left out: the new state, and the losses of every step.
 
     What a step draws depends on the seed and its number alone, so that a resumed run is the same
     run. The state that goes in is used up.
     """
     (device, *_) = images.devices()
+    count, preset = preset.record if count is None else count, compiled_alike(preset)
     if device.platform != "cpu":
-        return _many_steps(images, state, preset, mesh)
+        return _many_steps(images, state, preset, mesh, count)
     each = []
-    for _ in range(preset.record):
+    for _ in range(count):
         state, losses = _one_step()(images, state, preset, mesh)
         each.append(losses)
     return state, jax.tree.map(lambda *values: np.stack(values), *each)
@@ -125,7 +159,9 @@ def _one_step() -> Callable[[Array, State, Preset, Mesh | None], tuple[State, Lo
 
 
 @eqx.filter_jit(donate="all-except-first")
-def _many_steps(images: Array, state: State, preset: Preset, mesh: Mesh | None) -> Any:
+def _many_steps(
+    images: Array, state: State, preset: Preset, mesh: Mesh | None, count: int
+) -> Any:
     """One compiled call, so that an accelerator does not wait for this process."""
     static = eqx.filter(state, eqx.is_array, inverse=True)
 
@@ -133,7 +169,7 @@ def _many_steps(images: Array, state: State, preset: Preset, mesh: Mesh | None) 
         after, losses = step(images, eqx.combine(arrays, static), preset, mesh)
         return eqx.filter(after, eqx.is_array), losses
 
-    arrays, losses = jax.lax.scan(body, eqx.filter(state, eqx.is_array), length=preset.record)
+    arrays, losses = jax.lax.scan(body, eqx.filter(state, eqx.is_array), length=count)
     return eqx.combine(arrays, static), losses
 
 
@@ -155,15 +191,23 @@ def step(
     weights, static = eqx.partition(state.generator, eqx.is_array)
     fake, pullback = jax.vjp(lambda weights: eqx.combine(weights, static)(z), weights)
 
-    def of_discriminator(network: Discriminator) -> Array:
-        logits = network(real), network(fake)
-        return loss.discriminator(*(value.astype(jnp.float32) for value in logits))
+    def logits(network: Discriminator, fake: Array) -> tuple[Array, Array]:
+        both = network(real), network(fake)
+        return both[0].astype(jnp.float32), both[1].astype(jnp.float32)
+
+    def of_discriminator(network: Discriminator) -> tuple[Array, Array]:
+        both = logits(network, fake)
+        penalized = {"none": [], "r1": [real], "r1_r2": [real, fake]}[preset.penalty]
+        penalty = sum(squared_slope(network, images) for images in penalized)
+        return loss.discriminator(*both) + preset.penalty_weight * penalty, accuracy(*both)
 
     def of_generated(fake: Array, network: Discriminator) -> Array:
-        return loss.generator(network(fake).astype(jnp.float32))
+        return loss.generator(*logits(network, fake))
 
     pair = optimizers(preset)
-    first, grads = eqx.filter_value_and_grad(of_discriminator)(state.discriminator)
+    (first, right), grads = eqx.filter_value_and_grad(of_discriminator, has_aux=True)(
+        state.discriminator
+    )
     second_network, second_optimizer = updated(
         pair[1], state.discriminator, grads, state.optimizers[1]
     )
@@ -175,7 +219,8 @@ def step(
         state.step + 1, state.seed, first_network, second_network, average,
         (first_optimizer, second_optimizer),
     )  # fmt: skip
-    return after if mesh is None else devices.replicated(after, mesh), Losses(first, second)
+    seen = Losses(first, second, right)
+    return after if mesh is None else devices.replicated(after, mesh), seen
 
 
 def moving_average(
@@ -231,4 +276,4 @@ def _generated(network: Generator, z: Array) -> Array:
 
 def compiled_alike(preset: Preset) -> Preset:
     """One preset for all that differ in nothing that is compiled."""
-    return replace(preset, steps=preset.record, save=preset.record, keep=1, seed=0)
+    return replace(preset, steps=1, record=1, save=1, keep=1, seed=0)

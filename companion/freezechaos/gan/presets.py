@@ -1,10 +1,13 @@
 """What a run is made of, as a frozen dataclass, and the runs that have a name."""
 
-from dataclasses import MISSING, dataclass, fields, replace
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from .. import checks
+import numpy as np
+
+from .. import activations, checks
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Preset:
         ValueError, TypeError: an attribute outside its range.
     """
 
-    data: Literal["digits", "shapes", "mnist", "fashion_mnist", "sign_digits", "folder"]
+    data: Literal["digits", "shapes", "glyphs", "mnist", "fashion_mnist", "sign_digits", "folder"]
     """The image set, as in freezechaos.data."""
     path: str | None = None
     """Of your pictures, where `data` is "folder"."""
@@ -40,32 +43,45 @@ class Preset:
     """Whether the activation has mean 0; standardized it is anyway."""
     beta: float = 0.1
     """Share of the bias, in [0, 1)."""
-    parametrization: Literal["graph", "usual"] = "graph"
-    """Whether a position is divided by the parents it has, or by the window everywhere."""
+    parametrization: Literal["graph", "usual", "gain"] = "graph"
+    """What a position's inputs are divided by: the parents it has, the window, or the window with
+    the gain that keeps the variance inside the image."""
+    weights: Literal["normal", "dcgan"] = "normal"
+    """Weights and biases from N(0, 1), or the DCGAN's: of standard deviation 0.02, without bias,
+    and learned at one rate whatever the parametrization multiplies them by."""
     norm: Literal["none", "before", "after"] = "none"
     """Batch norm before or after every nonlinearity of the generator."""
+    norm_parameters: bool = False
+    """Whether that batch norm has a gain and a shift for each channel, as the DCGAN's has."""
     output: Literal["tanh", "identity"] = "tanh"
     """What the generator's last layer goes through."""
 
     discriminator_width: int = 32
     """Channels after the discriminator's first layer; every other one doubles them."""
-    discriminator_norm: Literal["none", "batch", "layer"] = "none"
-    """Norm in the discriminator, but for its first and last layers."""
+    discriminator_norm: Literal["none", "batch", "layer", "spectral"] = "none"
+    """Norm in the discriminator, but for its first and last layers; spectral norm is of all its
+    weights."""
 
-    loss: Literal["non_saturating", "hinge", "least_squares"] = "non_saturating"
+    loss: Literal["non_saturating", "hinge", "least_squares", "relativistic"] = "non_saturating"
     """What both minimize."""
+    penalty: Literal["none", "r1", "r1_r2"] = "none"
+    """On the discriminator's squared slope at real images, or at real and generated ones."""
+    penalty_weight: float = 1.0
+    """What the penalty is times."""
     batch: int = 64
     """Images in a step, real ones and generated ones."""
     steps: int = 400
     """Of training, in all; a multiple of `record`."""
     record: int = 20
     """Steps after which a line of metrics is written; on an accelerator, in one compiled call."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """Of the generator; "sgd" is plain gradient descent on batches. The discriminator has Adam."""
     generator_rate: float = 0.01
-    """Learning rate of the generator's Adam."""
+    """Learning rate of the generator's optimizer."""
     discriminator_rate: float = 2e-4
     """Learning rate of the discriminator's Adam."""
     momentum: float = 0.5
-    """Of both: Adam's b1."""
+    """Adam's b1, of both."""
     gamma: float = 0.0
     """Layer-wise rates of the generator fall like S^(-gamma l); 1/2 balances them in freeze."""
     average: float = 0.999
@@ -82,30 +98,65 @@ class Preset:
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
-            value, choices = getattr(self, name), get_args(kind)
-            if choices and type(None) not in choices and value not in choices:
-                *most, last = map(repr, choices)
-                raise ValueError(f"`{name}` must be {', '.join(most)} or {last}; got {value!r}.")
-        for field in fields(self):
-            if field.type == "int" or field.type is int:
-                least = 0 if field.name in ("convolutions", "seed") else 1
-                hint = "" if field.default is MISSING else f"Try {field.default}."
-                checks.whole(field.name, getattr(self, field.name), least, hint)
+            object.__setattr__(self, name, _converted(name, getattr(self, name), kind))
+        if self.activation not in activations.NAMED:
+            raise ValueError(
+                f"`activation` must be one of {', '.join(activations.NAMED)}; "
+                f"got {self.activation!r}."
+            )
+        for name, least in _LEAST.items():
+            checks.whole(name, getattr(self, name), least, "")
         if self.seed >= 2**31:
             raise ValueError(f"`seed` must be below 2^31; got {self.seed}. Try 0.")
         for name in ("save", "steps"):
             _check_multiple(name, getattr(self, name), self.record)
-        for name in ("generator_rate", "discriminator_rate"):
-            _check_rate(name, getattr(self, name))
+        for name in ("generator_rate", "discriminator_rate", "penalty_weight"):
+            _check_positive(name, getattr(self, name))
         for name in ("beta", "momentum", "average"):
             _check_share(name, getattr(self, name))
-        if not isfinite(checks.number("gamma", self.gamma)):
+        if not isfinite(self.gamma):
             raise ValueError(f"`gamma` must be finite; got {self.gamma}. Try 0.5.")
+        if self.weights == "dcgan" and (self.beta == 0 or self.parametrization == "graph"):
+            raise ValueError(
+                '`weights` "dcgan" need a `beta` above 0, which their biases are learned through, '
+                'and the `parametrization` "usual" or "gain", in which a layer has one scale; got '
+                f"{self.beta:g} and {self.parametrization!r}."
+            )
+        if self.norm_parameters and self.norm == "none":
+            raise ValueError(
+                '`norm_parameters` are those of a batch norm; got True with `norm` "none". '
+                'Take norm="before".'
+            )
         if (self.data == "folder") != (self.path is not None):
             raise ValueError(
                 f'`path` goes with `data` "folder", and only there; got {self.path!r} and '
                 f"{self.data!r}. Give both or neither."
             )
+
+
+_LEAST = {
+    "latent": 1, "width": 1, "widening": 1, "convolutions": 0, "discriminator_width": 1,
+    "batch": 1, "steps": 1, "record": 1, "seed": 0, "save": 1, "keep": 1,
+}  # fmt: skip
+
+
+def _converted(name: str, value: Any, kind: Any) -> Any:
+    """An attribute as the Python value that JSON keeps, if it is of its kind."""
+    choices = get_args(kind)
+    if type(None) in choices:
+        return None if value is None else str(Path(value).expanduser().absolute())
+    if kind is bool:
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"`{name}` must be True or False; got {value!r}.")
+        return bool(value)
+    if kind is float:
+        return checks.number(name, value)
+    if kind is int or (choices and isinstance(choices[0], int)):
+        value = checks.whole(name, value, 0, f"Try {choices[0]}." if choices else "Try 1.")
+    if choices and value not in choices:
+        *most, last = map(repr, choices)
+        raise ValueError(f"`{name}` must be {', '.join(most)} or {last}; got {value!r}.")
+    return value
 
 
 def _check_multiple(name: str, value: int, record: int) -> None:
@@ -116,14 +167,14 @@ def _check_multiple(name: str, value: int, record: int) -> None:
         )
 
 
-def _check_rate(name: str, value: Any) -> None:
-    if not 0 < (rate := checks.number(name, value)) < float("inf"):
-        raise ValueError(f"`{name}` must be positive and finite; got {rate:g}. Try 2e-4.")
+def _check_positive(name: str, value: float) -> None:
+    if not 0 < value < inf:
+        raise ValueError(f"`{name}` must be positive and finite; got {value:g}. Try 2e-4.")
 
 
-def _check_share(name: str, value: Any) -> None:
-    if not 0 <= (share := checks.number(name, value)) < 1:
-        raise ValueError(f"`{name}` must lie in [0, 1); got {share:g}. Try 0.5.")
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"`{name}` must lie in [0, 1); got {value:g}. Try 0.5.")
 
 
 _FREEZE = Preset("fashion_mnist", beta=0.5, discriminator_rate=1e-3)

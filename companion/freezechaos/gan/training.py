@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from .. import data
 from . import devices
 from .checkpoints import Checkpoints, write_atomically
-from .game import Losses, State, advance, compiled_alike, initial, observe
+from .game import Losses, State, advance, initial, observe
 from .presets import Preset
 
 
@@ -61,6 +61,7 @@ def train(
     progress: bool = True,
     images: Float[np.ndarray, "n size size colours"] | None = None,
     each: Callable[[State], None] | None = None,
+    watch: Mapping[int, Callable[[State], None]] | None = None,
     on: Sequence[jax.Device] | None = None,
 ) -> State:
     """Train in a folder up to `preset.steps`, from its newest checkpoint if it has any.
@@ -77,6 +78,9 @@ def train(
         images: real ones in place of the preset's set, in [-1, 1].
         each: called with the state wherever a checkpoint is written, on the first host; training
             uses the state's arrays up afterwards, so copy what is to be kept.
+        watch: by steps, from 0 on, what is called with the state after as many, before its
+            checkpoint; there is a line of metrics of them too. What a run has watched before it
+            was killed it does not watch again.
         on: devices that share the batches; all there are if left out.
 
     Raises:
@@ -93,16 +97,21 @@ def train(
     with Checkpoints(folder, preset) as kept:
         state = kept.restore(fresh)
         start, hidden = int(state.step), not (progress and leads)
+        stops = dict(watch or {}) if leads else {}
+        if start == 0 and 0 in stops:
+            stops[0](devices.local(state))
         with (
             resumed(folder / "metrics.jsonl", start, writes=leads) as lines,
             tqdm(total=preset.steps, initial=start, unit="step", disable=hidden) as bar,
         ):
-            for after, metrics in follow(real, state, preset, mesh):
+            for after, metrics in follow(real, state, preset, mesh, watch or ()):
                 state = after
                 lines.write(json.dumps(metrics) + "\n")
                 lines.flush()
-                bar.update(preset.record)
+                bar.update(metrics["step"] - bar.n)
                 bar.set_postfix({name: f"{metrics[name]:.3f}" for name in _SHOWN})
+                if metrics["step"] in stops:
+                    stops[metrics["step"]](devices.local(state))
                 if metrics["step"] % preset.save == 0 or metrics["step"] >= preset.steps:
                     kept.save(state)
                     if each is not None and leads:
@@ -111,9 +120,12 @@ def train(
 
 
 def follow(
-    images: Array, state: State, preset: Preset, mesh: Mesh | None = None
-) -> Iterator[tuple[State, dict[str, Any]]]:
+    images: Array, state: State, preset: Preset, mesh: Mesh | None = None,
+    stops: Iterable[int] = (),
+) -> Iterator[tuple[State, dict[str, Any]]]:  # fmt: skip
     """The state and its line of metrics after every `record` steps, up to `preset.steps`.
+
+    And at the steps `stops`, as far as they lie ahead.
 
     A state is used up as soon as the next one is asked for. Memory that steps free stays with
     the process, as `devices.keep_memory` says.
@@ -121,9 +133,11 @@ def follow(
     Raises:
         DivergedError: a loss or a weight is no longer finite.
     """
-    compiled = compiled_alike(preset)
-    while int(state.step) < preset.steps:
-        state, losses = advance(images, state, compiled, mesh)
+    records = range(preset.record, preset.steps + 1, preset.record)
+    for stop in sorted({*records, *(stop for stop in stops if stop <= preset.steps)}):
+        if (count := stop - int(state.step)) <= 0:
+            continue
+        state, losses = advance(images, state, preset, mesh, count)
         devices.keep_memory()
         yield state, summary(state, losses)
 

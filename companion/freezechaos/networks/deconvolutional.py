@@ -25,8 +25,9 @@ class Deconvolutional(eqx.Module):
     """A deconvolutional network whose weights and biases are all drawn from N(0, 1) [JGGH].
 
     pre_p = sqrt(1 - beta^2) / sqrt(|P(p)| n_0) sum over the parents q of p of W_tap x_q + beta b
-    and so on, the activation between two layers; where the stack has the usual parametrization,
-    the window's size stands in place of |P(p)|. Layers and positions are those of the stack.
+    and so on, the activation between two layers; in other parametrizations of the stack the
+    window's size, or the largest |P|, stands in place of |P(p)|. Layers and positions are those of
+    the stack.
 
     Arguments:
         stack: which positions feed which; L = stack.depth.
@@ -163,13 +164,10 @@ class Deconvolutional(eqx.Module):
     def scale(self, layer: int) -> np.ndarray:
         """[*size] after the layer: sqrt((1 - beta^2) / (|P(p)| n)), what its sums are times."""
         size, axes = self.stack.sizes[layer], self.axes(layer)
-        if self.stack.parametrization == "graph":
-            counts = [axis.counts(n) for axis, n in zip(axes, size, strict=True)]
-        else:
-            counts = [
-                np.full(axis.length(n), axis.window) for axis, n in zip(axes, size, strict=True)
-            ]
-        parents = reduce(np.multiply.outer, counts)
+        divisors = [
+            axis.divisors(n, self.stack.parametrization) for axis, n in zip(axes, size, strict=True)
+        ]
+        parents = reduce(np.multiply.outer, divisors)
         return np.sqrt((1 - self.beta) * (1 + self.beta) / (parents * self.channels[layer]))
 
     def __repr__(self) -> str:
