@@ -18,7 +18,8 @@ TRAIN = (
     "--batch 4 --record 2 --save 2 --quiet"
 )
 INDICATORS = (
-    "diversity", "checkerboard_2", "checkerboard_4", "border_brightness", "border_contrast",
+    "diversity", "variance", "checkerboard_2", "checkerboard_4", "lattice", "lattice_prominence",
+    "near_nyquist", "border_brightness", "border_contrast",
 )  # fmt: skip
 DISTANCES = "Fréchet distance", "precision", "recall"
 

@@ -93,8 +93,9 @@ def test_real_images_are_those_of_the_indicators():
     if not data.available("fashion_mnist"):
         pytest.skip("needs Fashion-MNIST")
     real = training.real_images(study.SETTINGS["freeze"]).images[: study.REAL]
-    for name, value in indicators.image_metrics(real).items():
-        assert study.real()[name] == pytest.approx(float(value), abs=1e-5)
+    found = indicators.image_metrics(real)
+    for name, value in study.real().items():
+        assert value == pytest.approx(float(found[name]), abs=1e-5), name
 
 
 def test_over_seeds_is_a_mean_with_its_standard_error():

@@ -1,22 +1,39 @@
 """Generative adversarial networks: a deconvolutional generator, frozen or chaotic, in training.
 
 `PRESETS` are runs by name, `train` goes through one of them in a folder, from where it was killed
-if it was. `diversity`, `checkerboard`, `border`, `frechet` and `precision_recall` say what came
-out: whether the generator collapsed, into a checkerboard perhaps, how near it is to real images.
+if it was. `indicators` say what its images look like: whether the generator collapsed, into a
+lattice perhaps; `distances` how near they are to real ones. `image_metrics` and `feature_metrics`
+have all of them by name.
 `study.stored` has the runs that come with the package.
 From a command line: `python -m freezechaos.gan train --preset smoke`.
 """
 
 from . import pictures, study
+from .classifier import feature_metrics, real_floor
+from .distances import (
+    Classes,
+    Coverage,
+    Density,
+    KernelDistance,
+    classes_covered,
+    density_coverage,
+    frechet,
+    kernel_distance,
+    precision_recall,
+)
 from .game import State
 from .indicators import (
     Border,
-    Coverage,
+    Lattice,
+    Variances,
     border,
     checkerboard,
+    discriminator_accuracy,
     diversity,
-    frechet,
-    precision_recall,
+    image_metrics,
+    lattice,
+    near_nyquist,
+    variances,
 )
 from .losses import LOSSES, Loss
 from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
@@ -27,22 +44,37 @@ __all__ = [
     "LOSSES",
     "PRESETS",
     "Border",
+    "Classes",
     "Coverage",
+    "Density",
     "Discriminator",
     "DivergedError",
     "Generator",
+    "KernelDistance",
+    "Lattice",
     "Loss",
     "Preset",
     "State",
+    "Variances",
     "border",
     "checkerboard",
+    "classes_covered",
+    "density_coverage",
     "discriminator",
+    "discriminator_accuracy",
     "diversity",
+    "feature_metrics",
     "frechet",
     "generator",
+    "image_metrics",
+    "kernel_distance",
+    "lattice",
+    "near_nyquist",
     "pictures",
     "precision_recall",
+    "real_floor",
     "study",
     "train",
     "upsampling_stack",
+    "variances",
 ]

@@ -21,6 +21,13 @@ from tqdm import tqdm
 
 from .. import checks
 from .checkpoints import write_atomically
+from .distances import (
+    classes_covered,
+    density_coverage,
+    frechet,
+    kernel_distance,
+    precision_recall,
+)
 from .indicators import checked_images
 from .presets import Preset
 from .training import real_images
@@ -136,7 +143,7 @@ def _update(
 def features(
     network: Classifier, images: Float[np.ndarray, "n size size colours"]
 ) -> Float[np.ndarray, "n 64"]:
-    """Features of images in [-1, 1], for `indicators.frechet` and `precision_recall`.
+    """Features of images in [-1, 1], for `distances`.
 
     Raises:
         ValueError, TypeError: no images of the classifier's size and colours.
@@ -148,6 +155,44 @@ def features(
             f"{list(x.shape)}. Train another with python -m freezechaos.gan classifier."
         )
     return _in_chunks(_features, network, x)
+
+
+def feature_metrics(
+    network: Classifier,
+    generated: Float[np.ndarray, "n size size colours"],
+    real: Float[np.ndarray, "m size size colours"],
+) -> dict[str, float]:
+    """All that `distances` measures between generated and real images, by name.
+
+    Arguments:
+        generated, real: in [-1, 1], 6 or more each; as many of both as there are in what it is
+            compared with, since most of it depends on how many there are.
+
+    Raises:
+        ValueError, TypeError: no images of the classifier's size and colours, or too few.
+    """
+    made, there = features(network, generated), features(network, real)
+    kernel, balls = kernel_distance(made, there), density_coverage(made, there)
+    classes = classes_covered(jax.vmap(network.last)(jnp.asarray(made)))
+    return {
+        "frechet": frechet(made, there), "kernel": kernel.squared, "kernel_error": kernel.error,
+        **precision_recall(made, there)._asdict(), **balls._asdict(),
+        "classes": float(classes.covered), "effective_classes": classes.effective,
+    }  # fmt: skip
+
+
+def real_floor(
+    network: Classifier, real: Float[np.ndarray, "n size size colours"], *, seed: int = 0
+) -> dict[str, float]:
+    """`feature_metrics` of one half of the real images against the other, split by the seed.
+
+    What a generator without fault would have, shown n / 2 images against n / 2. Arguments and
+    errors as there. Of test images against training images it is
+    feature_metrics(network, test, train).
+    """
+    mixed = np.random.default_rng(seed).permutation(len(real))
+    half = len(real) // 2
+    return feature_metrics(network, real[mixed[:half]], real[mixed[half : 2 * half]])
 
 
 @eqx.filter_jit
