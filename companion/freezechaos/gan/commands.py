@@ -14,6 +14,7 @@ from tyro import conf
 from .. import checks
 from . import classifier, game, pictures, study, training
 from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
+from .experiments import EXPERIMENTS
 from .indicators import frechet, image_metrics, precision_recall
 from .presets import PRESETS, Preset
 from .training import DivergedError
@@ -25,7 +26,8 @@ _MISTAKES = ValueError, TypeError, OSError, DivergedError, BrokenCheckpointError
 class Train:
     """Train a generator against a discriminator, from the newest checkpoint if there is one.
 
-    Presets: smoke (seconds), freeze, edge, chaos, batchnorm (minutes on a CPU), paper (a GPU).
+    Presets: smoke (seconds), freeze, edge, chaos, batchnorm (minutes on a CPU), dcgan, dcgan_chaos,
+    dcgan_freeze (a GPU).
     Every option below has the preset's value; give --preset first to see those of another.
 
     Watch `diversity` in the bar: 0 is a collapsed generator, that of real images is in `report`.
@@ -38,7 +40,8 @@ class Train:
 
     settings: conf.OmitArgPrefixes[Preset] = field(default_factory=lambda: PRESETS["smoke"])
     preset: str = "smoke"
-    """Where the options start from: smoke, freeze, edge, chaos, batchnorm or paper."""
+    """Where the options start from: smoke, freeze, edge, chaos, batchnorm, dcgan, dcgan_chaos or
+    dcgan_freeze."""
     folder: Path | None = None
     """Of the run; runs/ and the preset's name if left out."""
     quiet: bool = False
@@ -191,20 +194,34 @@ class Classify:
 
 @dataclass(frozen=True)
 class Study:
-    """Run and store the paper's experiment: one generator at seven settings, several seeds.
+    """Run and store an experiment of Part V, or print what is stored.
 
-    Minutes for each run on a CPU; a killed study goes on. freezechaos.gan.study reads it.
+    Seconds to minutes for each run on a CPU; a killed study goes on. freezechaos.gan.study reads
+    what it stores. Without a name it lists the experiments.
     """
 
-    seeds: int = 3
-    """How many."""
-    folder: Path = study.MADE
-    """Where to."""
+    names: conf.Positional[tuple[str, ...]] = ()
+    """Of experiments, such as headline."""
+    seeds: int | None = None
+    """How many runs of each setting; the experiment's if left out."""
+    folder: Path | None = None
+    """Where to; runs/study if left out, and with --summary the runs that come with the package."""
+    summary: bool = False
+    """Whether to print a line for each stored setting, mean over seeds and standard error; of all
+    experiments if none is named."""
 
     def run(self) -> None:
-        """Run, write."""
-        checks.whole("seeds", self.seeds, 1, "Try 3.")
-        study.study(self.seeds, self.folder)
+        """Run and write, or read and print."""
+        if self.seeds is not None:
+            checks.whole("seeds", self.seeds, 1, "Try 3.")
+        if self.summary:
+            folder = study.STORED if self.folder is None else self.folder
+            print("\n\n".join(study.summary(name, folder) for name in self.names or EXPERIMENTS))
+        elif not self.names:
+            for name, one in EXPERIMENTS.items():
+                print(f"{name}: {one.question} {len(one.settings)} settings, {one.seeds} seeds")
+        for name in () if self.summary else self.names:
+            study.study(name, study.MADE if self.folder is None else self.folder, seeds=self.seeds)
 
 
 def newest(folder: Path) -> game.State:

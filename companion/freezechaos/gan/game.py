@@ -17,8 +17,8 @@ from ..deconvolution import learning_rates
 from ..networks import scale_by_layer
 from ..networks.convolutions import compiler_options
 from . import devices
-from .indicators import image_metrics
-from .losses import LOSSES, accuracy, squared_slope
+from .indicators import discriminator_accuracy, image_metrics
+from .losses import LOSSES, squared_slope
 from .models import (
     Discriminator,
     Generator,
@@ -199,7 +199,7 @@ def step(
         both = logits(network, fake)
         penalized = {"none": [], "r1": [real], "r1_r2": [real, fake]}[preset.penalty]
         penalty = sum(squared_slope(network, images) for images in penalized)
-        return loss.discriminator(*both) + preset.penalty_weight * penalty, accuracy(*both)
+        return loss.discriminator(*both) + preset.penalty_weight * penalty, discriminator_accuracy(*both)
 
     def of_generated(fake: Array, network: Discriminator) -> Array:
         return loss.generator(*logits(network, fake))

@@ -58,11 +58,6 @@ LOSSES = {
 """
 
 
-def accuracy(real: Logits, fake: Logits) -> Float[Array, ""]:
-    """The share of images that the sign of the logit names rightly; a logit of 0 is half right."""
-    return jnp.mean(jnp.concatenate([jnp.sign(real), -jnp.sign(fake)])) / 2 + 0.5
-
-
 def squared_slope(
     discriminator: Callable[[Array], Logits], images: Float[Array, "n rows columns colours"]
 ) -> Float[Array, ""]:

@@ -1,49 +1,45 @@
-"""The paper's experiment: one generator at seven settings, several seeds; what is kept.
+"""The experiments run, stored and read: numbers of every run, and what its images looked like.
 
-Runs take minutes each on a CPU: `python -m freezechaos.gan study` makes and stores them. For every
-setting a JSON says from which presets, seeds and machine they come; an NPZ beside it has images.
+`python -m freezechaos.gan study NAME` makes and stores them, a run after the other. Of a setting
+a JSON has the presets, seeds, machine, date and numbers of its runs, a WebP beside it their images.
+Unfinished runs lie in runs/unfinished and go on from there.
 """
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from io import BytesIO
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Float, UInt8
+from PIL import Image
 from tqdm import tqdm
 
-from . import game, pictures, training
+from . import classifier, game, pictures, training
 from .checkpoints import write_atomically
+from .experiments import EXPERIMENTS, Experiment
 from .indicators import image_metrics
-from .presets import PRESETS, Preset
+from .presets import Preset
 
-SETTINGS: Mapping[str, Preset] = {
-    **{name: PRESETS[name] for name in ("freeze", "edge", "chaos", "batchnorm")},
-    "usual": replace(PRESETS["chaos"], parametrization="usual"),
-    "rates": replace(PRESETS["freeze"], gamma=0.5),
-    "slow": replace(PRESETS["chaos"], discriminator_rate=2e-4),
-}
-"""What is compared: four regimes; chaos without the graph, freeze with rates by layer, and chaos
-against a discriminator that learns at a fifth of the rate."""
-
-FRAMES = (0, 20, 40, 80, 120, 160, 200, 300, 400)
-"""Steps after which images are kept."""
 LATENTS = 9
-"""How many of the fixed latent vectors are shown."""
-REAL = 4096
-"""How many real images have their indicators stored."""
+"""How many of the fixed latent vectors have their images kept."""
+JUDGED = 2000
+"""How many generated and real images quality is measured on."""
 STORED = Path(__file__).parent / "stored"
 """The runs that come with the package."""
 MADE = Path("runs") / "study"
 """Where `study` stores its own."""
+UNFINISHED = Path("runs") / "unfinished"
+_ACROSS = 8  # samples in a row
 
 
 @dataclass(frozen=True)
@@ -52,16 +48,22 @@ class Run:
 
     Attributes:
         preset: what was run, its seed included.
-        metrics: by name, an entry for step 0 and after every `preset.record` steps; losses are nan
-            at step 0.
-        frames: images of the fixed latent vectors, 0 to 255, after the steps `FRAMES`, as far as
-            they are observed; None of stored runs but the first of a setting.
-        made: date, machine and version of JAX.
+        metrics: by name, an entry for step 0, after every `preset.record` steps and at every
+            frame, of images of 64 fixed latent vectors; losses are nan at step 0.
+        quality: by name, of `JUDGED` images of the moving average at the end against as many test
+            images, as `classifier.feature_metrics` and `indicators.image_metrics` measure it.
+        frames: images of the fixed latent vectors, 0 to 255, after the steps `times`.
+        times: those of the experiment, as far as the run went.
+        samples: of the moving average at the end, 0 to 255; none if the experiment keeps none.
+        made: date, machine, versions.
     """
 
     preset: Preset
     metrics: Mapping[str, Float[np.ndarray, " times"]]
-    frames: UInt8[np.ndarray, "frames latents rows columns colours"] | None
+    quality: Mapping[str, float]
+    frames: UInt8[np.ndarray, "frames latents rows columns colours"]
+    times: tuple[int, ...]
+    samples: UInt8[np.ndarray, "samples rows columns colours"]
     made: str
 
     @property
@@ -70,161 +72,362 @@ class Run:
         return self.metrics["step"]
 
 
-def run(preset: Preset, images: Float[Array, "n size size colours"] | None = None) -> Run:
-    """Train in memory, without a folder, and keep what is observed.
+def run(
+    preset: Preset,
+    folder: Path,
+    *,
+    frames: Iterable[int] = (0,),
+    samples: int = 0,
+    images: Float[np.ndarray, "n size size colours"] | None = None,
+    judge: bool = True,
+    progress: bool = False,
+) -> Run:
+    """Train in a folder, from where it was killed if it was, and give what was observed.
 
     Arguments:
         preset: what is run.
+        folder: of checkpoints, metrics and frames, as for `training.train`.
+        frames: steps after which images are kept, from 0 on.
+        samples: how many images of the moving average to keep at the end.
         images: real ones in place of the preset's set, in [-1, 1].
+        judge: whether to measure quality, which needs the classes of the preset's set.
+        progress: whether to show a bar.
 
     Raises:
         DivergedError: a loss or a weight is no longer finite.
-        ValueError: no such images.
+        ValueError, OSError: as for `training.train`.
     """
-    if images is None:
-        known = training.real_images(preset).images
-    else:
-        known = training.own_images(preset, images)
-    lines, frames = [], []
-    for state, line in _observed(jnp.asarray(known), preset):
-        lines.append(line)
-        if line["step"] in FRAMES:
-            shown = game.samples(state.generator, LATENTS, key=game.keys(preset.seed).fixed)
-            frames.append(pictures.as_bytes(shown))
-    metrics = {name: np.array([line[name] for line in lines]) for name in lines[0]}
-    return Run(preset, metrics, np.stack(frames), made())
+    times = tuple(sorted(time for time in set(frames) if time <= preset.steps))
+    key = game.keys(preset.seed).fixed
+
+    def shown(network: Any, count: int) -> np.ndarray:
+        return pictures.as_bytes(game.samples(network, key=key)[:count])
+
+    def keep(state: game.State) -> None:
+        file = folder / "frames" / f"{int(state.step):06d}.npy"
+        file.parent.mkdir(exist_ok=True)
+        content = BytesIO()
+        np.save(content, shown(state.generator, LATENTS))
+        write_atomically(file, content.getvalue())
+
+    state = training.train(
+        preset, folder, progress=progress, images=images, watch=dict.fromkeys(times, keep)
+    )
+    born = {name: value.item() for name, value in game.observe(game.initial(preset)).items()}
+    lines = training.metrics_of(folder / "metrics.jsonl")
+    names = [name for name in lines[0] if name != "finite"]
+    lines = [{"step": 0, **{name: born.get(name, np.nan) for name in names[1:]}}, *lines]
+    return Run(
+        preset,
+        {name: np.array([line[name] for line in lines], float) for name in names},
+        quality(state.average, preset) if judge else {},
+        np.stack([np.load(folder / "frames" / f"{time:06d}.npy") for time in times]),
+        times,
+        shown(state.average, samples),
+        made(),
+    )
 
 
-def _observed(real: Array, preset: Preset) -> Iterator[tuple[game.State, dict[str, Any]]]:
-    state = game.initial(preset)
-    birth = {name: value.item() for name, value in game.observe(state).items() if name != "finite"}
-    yield state, {"step": 0, "discriminator": np.nan, "generator": np.nan, **birth}
-    yield from training.follow(real, state, preset)
+def quality(network: Any, preset: Preset) -> dict[str, float]:
+    """How good and how diverse a generator's images are, against the test images of its set.
+
+    Raises:
+        ValueError, OSError: the set has no classes, or fewer than `JUDGED` test images.
+    """
+    parts = range(0, JUDGED, game.FIXED)
+    key = jax.random.fold_in(game.keys(preset.seed).fixed, 1)
+    images = np.concatenate(
+        [game.samples(network, key=jax.random.fold_in(key, part)) for part in parts]
+    )[:JUDGED]
+    return _measured(images, preset)
+
+
+def _measured(images: np.ndarray, preset: Preset) -> dict[str, float]:
+    test = training.real_images(preset, "test").images[:JUDGED]
+    seen = {name: float(value) for name, value in image_metrics(images).items()}
+    return seen | classifier.feature_metrics(judge(preset), images, test)
+
+
+def judge(preset: Preset) -> classifier.Classifier:
+    """The classifier of the preset's images, trained and kept in runs/classifiers if it is new."""
+    file = classifier.classifier_file(preset)
+    if not file.exists():
+        network, known = classifier.train_classifier(preset, progress=False)
+        classifier.write(file, network, known)
+    return classifier.read(file)[0]
 
 
 def made() -> str:
-    """Date, machine, version of JAX."""
+    """Date, machine, versions."""
     (device, *_) = jax.devices()
     day = datetime.now(UTC).strftime("%Y-%m-%d")
-    return f"{day}, {device.device_kind} ({platform.machine()}), JAX {jax.__version__}"
+    versions = f"freezechaos {version('freeze-and-chaos')}, JAX {jax.__version__}"
+    return f"{day}, {device.device_kind} ({platform.machine()}), {versions}"
 
 
-def write(name: str, runs: list[Run], folder: Path) -> None:
-    """Runs of one setting from several seeds: numbers as JSON, images of the first as NPZ."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = [
-        {
-            "preset": asdict(one.preset),
-            "made": one.made,
-            "metrics": {
-                key: [None if np.isnan(x) else float(f"{x:.5g}") for x in values]
-                for key, values in one.metrics.items()
-            },
-        }
-        for one in runs
-    ]
-    images, frames = BytesIO(), runs[0].frames
-    assert frames is not None, "the first run of a setting keeps its images"
-    np.savez_compressed(images, frames=frames)
-    write_atomically(folder / f"{name}.npz", images.getvalue())
-    write_atomically(folder / f"{name}.json", (json.dumps(content) + "\n").encode())
-
-
-def stored(name: str, folder: Path = STORED) -> list[Run]:
-    """The runs of a setting, a seed each; the first has its frames.
+def study(
+    name: str, folder: Path = MADE, *, seeds: int | None = None, progress: bool = True
+) -> None:
+    """Run what the folder does not hold yet of an experiment, and store it.
 
     Arguments:
-        name: of `SETTINGS`.
+        name: of `EXPERIMENTS`.
+        folder: where to.
+        seeds: how many of each setting; the experiment's if left out.
+        progress: whether to show a bar.
+
+    Raises:
+        ValueError: no experiment has that name; as for `run`.
+    """
+    known = experiment(name)
+    _store_real(known, folder)
+    kept = {setting: _same(name, setting, folder) for setting in known.settings}
+    seeds = known.seeds if seeds is None else seeds
+    todo = [
+        (setting, seed)
+        for seed in range(seeds)
+        for setting in known.settings
+        if seed >= len(kept[setting])
+    ]
+    for setting, seed in (bar := tqdm(todo, unit="run", disable=not progress)):
+        bar.set_description(f"{name}: {setting}, seed {seed}")
+        working = UNFINISHED / slug(name) / f"{slug(setting)}-{seed}"
+        done = run(
+            known.preset(setting, seed), working, frames=known.frames, samples=known.samples,
+            progress=progress,
+        )  # fmt: skip
+        kept[setting].append(done)
+        write(folder / slug(name) / slug(setting), kept[setting])
+        shutil.rmtree(working)
+
+
+def experiment(name: str) -> Experiment:
+    """One of `EXPERIMENTS`.
+
+    Raises:
+        ValueError: none has that name.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"`name` must be one of {', '.join(EXPERIMENTS)}; got {name!r}.")
+    return EXPERIMENTS[name]
+
+
+def slug(name: str) -> str:
+    """A name as part of a file's.
+
+    >>> slug("normalized relu, β = 0.1")
+    'normalized-relu-beta-0.1'
+    """
+    for before, after in (("β", "beta"), ("γ", "gamma"), ("×", "x"), ("+", "and"), ("/", "-")):
+        name = name.replace(before, after)
+    words = "".join(one if one.isalnum() or one in ".-" else " " for one in name)
+    return "-".join(words.lower().split())
+
+
+def write(file: Path, runs: Sequence[Run]) -> None:
+    """Runs of one setting from several seeds: numbers as JSON, images as WebP."""
+    content = [
+        {
+            "preset": asdict(one.preset), "made": one.made, "times": one.times,
+            "samples": len(one.samples),
+            "metrics": {name: _rounded(values) for name, values in one.metrics.items()},
+            "quality": dict(zip(one.quality, _rounded(one.quality.values()), strict=True)),
+        }
+        for one in runs
+    ]  # fmt: skip
+    rows = [_row(frame) for one in runs for frame in one.frames]
+    rows += [
+        _row(one.samples[i : i + _ACROSS])
+        for one in runs
+        for i in range(0, len(one.samples), _ACROSS)
+    ]
+    width = max(row.shape[1] for row in rows)
+    page = np.concatenate([np.pad(row, [(0, 0), (0, width - row.shape[1]), (0, 0)]) for row in rows])
+    images = BytesIO()
+    Image.fromarray(np.broadcast_to(page, (*page.shape[:2], 3))).save(
+        images, "WebP", lossless=True, quality=100, method=6
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(_named(file, ".webp"), images.getvalue())
+    write_atomically(_named(file, ".json"), (json.dumps(content) + "\n").encode())
+
+
+def _named(file: Path, ending: str) -> Path:
+    return file.with_name(file.name + ending)  # with_suffix would take the 5 of 0.5 for one
+
+
+def _rounded(values: Iterable[float]) -> list[float | None]:
+    return [None if np.isnan(value) else float(f"{value:.5g}") for value in values]
+
+
+def _row(images: np.ndarray) -> np.ndarray:
+    return np.concatenate(list(images), axis=1)
+
+
+def stored(name: str, setting: str, folder: Path = STORED) -> list[Run]:
+    """The runs of a setting, a seed each.
+
+    Arguments:
+        name: of `EXPERIMENTS`.
+        setting: one of its settings.
         folder: where `study` stored them; those of the package if left out.
 
     Raises:
-        ValueError: no setting has that name.
+        ValueError: no experiment or no setting has that name.
         FileNotFoundError: nothing of it is stored there.
     """
-    if name not in SETTINGS:
-        raise ValueError(f"`name` must be one of {', '.join(SETTINGS)}; got {name!r}.")
-    content = json.loads(_stored(folder, f"{name}.json").read_text("utf-8"))
-    with np.load(folder / f"{name}.npz") as kept:
-        frames = kept["frames"]
+    experiment(name).preset(setting)
+    return _read(folder / slug(name) / slug(setting), folder)
+
+
+@cache
+def _read(file: Path, folder: Path) -> list[Run]:
+    content = json.loads(_stored(_named(file, ".json"), folder).read_text("utf-8"))
+    with Image.open(_named(file, ".webp")) as image:
+        page = np.asarray(image)
+    presets = [Preset(**one["preset"]) for one in content]
+    rows = iter(page.reshape(-1, presets[0].size, *page.shape[1:]))
+    frames = [_taken(rows, preset, len(one["times"]), LATENTS) for preset, one in _zip(presets, content)]
+    samples = [
+        _taken(rows, preset, -(-one["samples"] // _ACROSS), _ACROSS)
+        for preset, one in _zip(presets, content)
+    ]
     return [
         Run(
-            Preset(**one["preset"]),
+            preset,
             {key: np.array(values, float) for key, values in one["metrics"].items()},
-            None if number else frames,
+            {key: np.nan if value is None else value for key, value in one["quality"].items()},
+            seen,
+            tuple(one["times"]),
+            more.reshape(-1, *more.shape[2:])[: one["samples"]],
             one["made"],
         )
-        for number, one in enumerate(content)
+        for preset, one, seen, more in zip(presets, content, frames, samples, strict=True)
     ]
 
 
-def _stored(folder: Path, name: str) -> Path:
-    if not (folder / name).exists():
-        how = f"Make it with python -m freezechaos.gan study --folder {folder}."
-        if folder == STORED:
-            how = "It comes with the package: install that again."
-        raise FileNotFoundError(f"`folder` must hold {name}; {folder} does not. {how}")
-    return folder / name
+def _zip(presets: list[Preset], content: list[dict[str, Any]]) -> Iterable[tuple[Preset, dict]]:
+    return zip(presets, content, strict=True)
 
 
-def real(folder: Path = STORED) -> dict[str, float]:
-    """Indicators of the study's real images, as `study` stored them.
-
-    Their margins are black and constant, so their border contrast, 0, is no measure for others.
-
-    Raises:
-        FileNotFoundError: nothing is stored there.
-    """
-    return json.loads(_stored(folder, "real.json").read_text("utf-8"))["indicators"]
-
-
-def over_seeds(name: str, metric: str, since: int, until: int) -> tuple[float, float]:
-    """Mean of a metric of the package's runs over steps and seeds, and its standard error.
-
-    Arguments:
-        name: of `SETTINGS`.
-        metric: such as "diversity".
-        since, until: the first and the last step that count.
-
-    Raises:
-        ValueError: an unknown name or metric, or no step of the runs that counts.
-    """
-    runs = stored(name)
-    if metric not in runs[0].metrics:
-        known = ", ".join(runs[0].metrics)
-        raise ValueError(f"`metric` must be one of {known}; got {metric!r}.")
-    counts = (since <= runs[0].steps) & (runs[0].steps <= until)
-    if not counts.any():
-        raise ValueError(
-            f"`since` and `until` must have a step of the runs between them, which have one every "
-            f"{runs[0].preset.record} up to {runs[0].preset.steps}; got {since} and {until}."
-        )
-    means = [one.metrics[metric][counts].mean() for one in runs]
-    return float(np.mean(means)), float(np.std(means, ddof=1) / sqrt(len(means)))
+def _taken(rows: Any, preset: Preset, count: int, across: int) -> np.ndarray:
+    """So many rows of images: [count, across, size, size, colours]."""
+    size, colours = preset.size, preset.colours
+    taken = [
+        np.stack(np.split(next(rows)[:, : across * size, :colours], across, axis=1))
+        for _ in range(count)
+    ]
+    return np.stack(taken) if taken else np.zeros((0, across, size, size, colours), np.uint8)
 
 
-def study(seeds: int, folder: Path = MADE, *, progress: bool = True) -> None:
-    """Run every setting from so many seeds, and store what is observed; minutes a run on a CPU.
-
-    What the folder holds of the same presets is taken as it is, so that a killed study goes on.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    images = training.real_images(SETTINGS["freeze"]).images[:REAL]
-    found = {name: float(value) for name, value in image_metrics(images).items()}
-    of = {"data": SETTINGS["freeze"].data, "count": len(images), "made": made()}
-    write_atomically(folder / "real.json", (json.dumps(of | {"indicators": found}) + "\n").encode())
-    kept = {name: _same(name, folder) for name in SETTINGS}
-    pairs = [(name, seed) for seed in range(seeds) for name in SETTINGS]
-    for name, seed in tqdm(pairs, unit="run", disable=not progress):
-        if seed >= len(kept[name]):
-            kept[name].append(run(replace(SETTINGS[name], seed=seed)))
-            write(name, kept[name], folder)
+def _stored(file: Path, folder: Path) -> Path:
+    if not file.exists():
+        how = f"Make it with python -m freezechaos.gan study {file.parent.name}."
+        raise FileNotFoundError(f"`folder` must hold {file.relative_to(folder)}; {folder} does not. {how}")
+    return file
 
 
-def _same(name: str, folder: Path) -> list[Run]:
+def _same(name: str, setting: str, folder: Path) -> list[Run]:
     """Stored runs of a setting as it is today."""
     try:
-        runs = stored(name, folder)
+        runs = list(stored(name, setting, folder))
     except FileNotFoundError:
         return []
-    today = [replace(SETTINGS[name], seed=seed) for seed in range(len(runs))]
+    today = [experiment(name).preset(setting, seed) for seed in range(len(runs))]
     return runs if [one.preset for one in runs] == today else []
+
+
+def _store_real(known: Experiment, folder: Path) -> None:
+    """Indicators of the test images, and what they are apart from training images."""
+    file = folder / _real_name(known.base)
+    if not file.exists():
+        train = training.real_images(known.base).images[:JUDGED]
+        content = {"made": made(), "indicators": _measured(train, known.base)}
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, (json.dumps(content) + "\n").encode())
+
+
+def _real_name(preset: Preset) -> str:
+    return f"real-{preset.data}-{preset.size}x{preset.colours}.json"
+
+
+def real(name: str, folder: Path = STORED) -> dict[str, float]:
+    """Quality as of a `Run`, of as many training images in place of generated ones: the floor.
+
+    Margins of MNIST and Fashion-MNIST are black and constant, so their border contrast, 0, is no
+    measure for others.
+
+    Raises:
+        ValueError: no experiment has that name.
+        FileNotFoundError: nothing is stored there.
+    """
+    file = _stored(folder / _real_name(experiment(name).base), folder)
+    return json.loads(file.read_text("utf-8"))["indicators"]
+
+
+def over_seeds(
+    name: str, setting: str, metric: str, since: int | None = None, folder: Path = STORED
+) -> tuple[float, float]:
+    """Mean over seeds of a metric, and its standard error, nan of a single seed.
+
+    Of a run it is the mean over the steps from `since` on, of the last fifth if left out; what is
+    measured once at the end (`Run.quality`) is taken where `since` is left out and there is one.
+
+    Arguments:
+        name: of `EXPERIMENTS`.
+        setting: one of its settings.
+        metric: such as "diversity" or "frechet".
+        since: a step.
+
+    Raises:
+        ValueError: an unknown name or metric, no step from `since` on.
+        FileNotFoundError: nothing of it is stored.
+    """
+    runs = stored(name, setting, folder)
+    if since is None and metric in runs[0].quality:
+        values = [one.quality[metric] for one in runs]
+    elif metric in runs[0].metrics:
+        values = [_late(one, metric, since) for one in runs]
+    else:
+        known = ", ".join([*runs[0].metrics, *runs[0].quality])
+        raise ValueError(f"`metric` must be one of {known}; got {metric!r}.")
+    error = float(np.std(values, ddof=1) / sqrt(len(values))) if len(values) > 1 else np.nan
+    return float(np.mean(values)), error
+
+
+def _late(one: Run, metric: str, since: int | None) -> float:
+    counts = one.steps >= (0.8 * one.preset.steps if since is None else since)
+    if not counts.any():
+        raise ValueError(
+            f"`since` must not lie beyond the last step, {one.preset.steps}; got {since}."
+        )
+    return float(np.nanmean(one.metrics[metric][counts]))
+
+
+_COLUMNS = ("frechet", "kernel", "precision", "recall", "density", "coverage", "classes")
+
+
+def summary(name: str, folder: Path = STORED) -> str:
+    """A line for each setting that is stored: mean over seeds, and standard error.
+
+    Raises:
+        ValueError: no experiment has that name.
+    """
+    known = experiment(name)
+    columns = (*_COLUMNS, "diversity", "lattice/real")
+    lines = [
+        f"{name}: {known.question}",
+        f"{'setting':34}{'seeds':>6}{'steps':>7}" + "".join(f"{column:>17}" for column in columns),
+    ]
+    for setting in known.settings:
+        try:
+            runs = stored(name, setting, folder)
+        except FileNotFoundError:
+            continue
+        found = [over_seeds(name, setting, column, folder=folder) for column in _COLUMNS]
+        found.append(over_seeds(name, setting, "diversity", int(0.8 * known.base.steps), folder))
+        late = over_seeds(name, setting, "lattice", int(0.8 * known.base.steps), folder)
+        found.append(tuple(value / real(name, folder)["lattice"] for value in late))
+        cells = "".join(f"{f'{mean:.3g} ± {error:.1g}':>17}" for mean, error in found)
+        lines.append(f"{setting:34}{len(runs):6}{runs[0].preset.steps:7}{cells}")
+    return "\n".join(lines)
