@@ -7,8 +7,18 @@ import optax
 import pytest
 from PIL import Image
 
-from freezechaos.gan import PRESETS, classifier, training
-from freezechaos.gan.indicators import frechet
+from freezechaos.gan import (
+    PRESETS,
+    classes_covered,
+    classifier,
+    density_coverage,
+    feature_metrics,
+    frechet,
+    kernel_distance,
+    precision_recall,
+    real_floor,
+    training,
+)
 
 DIGITS = replace(PRESETS["smoke"], size=16)
 
@@ -92,6 +102,50 @@ class TestFeatures:
     def test_wrong_size(self, trained, shape):
         with pytest.raises(ValueError, match=r"`images` must be of the size .* Train another with"):
             classifier.features(trained[0], np.zeros(shape, np.float32))
+
+
+class TestFeatureMetrics:
+    def test_are_the_distances(self, trained, images):
+        network, _ = trained
+        real = training.real_images(DIGITS).images[:300]
+        made, there = (classifier.features(network, x) for x in (images, real))
+        found = feature_metrics(network, images, real)
+        assert all(type(value) is float for value in found.values())
+        assert found.pop("frechet") == frechet(made, there)
+        expected = [
+            *kernel_distance(made, there), *precision_recall(made, there),
+            *density_coverage(made, there), *classes_covered(np.asarray(network(images))),
+        ]  # fmt: skip
+        assert list(found.values()) == pytest.approx(expected, rel=1e-6)
+        assert tuple(found) == (
+            "kernel", "kernel_error", "precision", "recall", "density", "coverage",
+            "classes", "effective_classes",
+        )  # fmt: skip
+
+    def test_one_real_image_repeated(self, trained):
+        """Precision may be that of real images; everything else tells."""
+        network, _ = trained
+        real = training.real_images(DIGITS).images[:800]
+        floor = real_floor(network, real)
+        found = feature_metrics(network, np.repeat(real[:1], 400, axis=0), real[400:])
+        assert found["precision"] in (0, 1)
+        assert found["recall"] == 0
+        assert found["coverage"] < 0.1 < 0.8 < floor["coverage"]
+        assert (found["classes"], floor["classes"]) == (1, 10)
+        assert found["frechet"] > 10 * floor["frechet"]
+        assert found["kernel"] > 10 * floor["kernel_error"]
+
+    def test_real_floor(self, trained):
+        """Halves of one set: the kernel's distance is 0 within its error, density about 1."""
+        network, _ = trained
+        real = training.real_images(DIGITS).images
+        floors = [real_floor(network, real[:801], seed=seed) for seed in (0, 0, 1)]
+        assert floors[0] == floors[1] != floors[2]
+        for floor in floors:
+            assert abs(floor["kernel"]) < 3 * floor["kernel_error"]
+            assert floor["density"] == pytest.approx(1, abs=0.15)
+            assert floor["coverage"] == pytest.approx(0.97, abs=0.05)
+            assert floor["classes"] == 10
 
 
 class TestFiles:

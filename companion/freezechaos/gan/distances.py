@@ -197,9 +197,10 @@ def classes_covered(logits: Float[ArrayLike, "n classes"], least: float = 0.1) -
         )
     if not 0 < checks.number("least", least) <= 1:
         raise ValueError(f"`least` must lie in (0, 1]; got {least}. Try 0.1.")
-    shares = np.bincount(array.argmax(axis=1), minlength=array.shape[1]) / len(array)
+    named = np.bincount(array.argmax(axis=1), minlength=array.shape[1])
+    shares = named / len(array)
     entropy = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)))
-    covered = np.count_nonzero(shares * array.shape[1] >= least)
+    covered = np.count_nonzero(named * array.shape[1] / len(array) >= least)
     return Classes(int(covered), float(np.exp(entropy)))
 
 
