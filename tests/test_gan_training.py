@@ -22,10 +22,13 @@ from freezechaos.gan.checkpoints import (
     BrokenCheckpointError,
     ChangedPresetError,
     Checkpoints,
+    FolderInUseError,
     OtherVersionError,
     SaveError,
+    alone,
     read_preset,
 )
+from freezechaos.gan.losses import squared_slope
 
 TINY = replace(
     PRESETS["smoke"], width=4, discriminator_width=2, convolutions=0, latent=4, batch=4,
@@ -61,7 +64,19 @@ def metrics(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def run_until(moment: int, folder: str) -> None:
+VARIANTS = {
+    "plain": {},
+    "descent": {"optimizer": "sgd", "loss": "relativistic", "penalty": "r1_r2", "gamma": 0.5},
+    "dcgan": {
+        "norm": "before", "norm_parameters": True, "weights": "dcgan", "parametrization": "gain",
+        "discriminator_norm": "batch", "loss": "least_squares",
+    },
+    "spectral": {"discriminator_norm": "spectral", "loss": "hinge", "penalty": "r1"},
+}  # fmt: skip
+"""Every optimizer, loss, penalty and norm once."""
+
+
+def run_until(moment: int, folder: str, variant: str) -> None:
     """Run, and kill this process before the so many-th thing it does to a file of the folder."""
     done = 0
 
@@ -73,7 +88,7 @@ def run_until(moment: int, folder: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    run(Path(folder), 8)
+    run(Path(folder), 8, **VARIANTS[variant])
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +131,10 @@ class TestStep:
             first = eqx.filter_value_and_grad(
                 lambda judge: loss.discriminator(judge(real), judge(state.generator(z)))
             )(state.discriminator)
-            second = eqx.filter_value_and_grad(lambda maker: loss.generator(judge(maker(z))))(
-                state.generator
-            )
-            return after, losses, first, second
+            second = eqx.filter_value_and_grad(
+                lambda maker: loss.generator(judge(real), judge(maker(z)))
+            )(state.generator)
+            return after, losses[:2], first, second
 
         after, losses, first, second = both(jnp.asarray(IMAGES), state)
         np.testing.assert_allclose([first[0], second[0]], losses, rtol=1e-5)
@@ -156,7 +171,9 @@ class TestStep:
 
         @eqx.filter_jit
         def of_maker(maker, judge, z):
-            return eqx.filter_grad(lambda maker: loss.generator(judge(drawn(maker, z))))(maker)
+            return eqx.filter_grad(lambda maker: loss.generator(None, judge(drawn(maker, z))))(
+                maker
+            )
 
         for t in range(3):
             now = eqx.tree_at(lambda state: state.step, state, jnp.asarray(t, jnp.int32))
@@ -178,6 +195,52 @@ class TestStep:
                 assert np.mean(far > 0.01) < 0.01
                 assert far.max() < 3
 
+    def test_gradient_descent(self):
+        preset = replace(TINY, optimizer="sgd", generator_rate=0.3)
+        images, state, loss = jnp.asarray(IMAGES), game.initial(preset), LOSSES[preset.loss]
+
+        @eqx.filter_jit
+        def both(images, state):
+            after, _ = game.step(images, state, preset)
+            _, z = game.batch(images, state, preset)
+            slope = eqx.filter_grad(
+                lambda maker: loss.generator(None, after.discriminator(maker(z)))
+            )(state.generator)
+            return after, slope
+
+        after, slope = both(images, state)
+        for g, a, b in zip(
+            *map(jax.tree.leaves, (slope, state.generator, after.generator)), strict=True
+        ):
+            np.testing.assert_allclose(b - a, -0.3 * g, rtol=1e-3, atol=1e-6)
+
+    @pytest.mark.parametrize("penalty", ["r1", "r1_r2"])
+    def test_penalty_is_added(self, penalty):
+        preset = replace(TINY, penalty=penalty, penalty_weight=2.5)
+        images, state = jnp.asarray(IMAGES), game.initial(preset)
+
+        @eqx.filter_jit
+        def losses(images, state):
+            real, z = game.batch(images, state, preset)
+            judged = [real, state.generator(z)][: 1 if penalty == "r1" else 2]
+            more = sum(squared_slope(state.discriminator, images) for images in judged)
+            without = game.step(images, state, replace(preset, penalty="none"))[1]
+            return game.step(images, state, preset)[1], without, more
+
+        with_it, without, more = losses(images, state)
+        np.testing.assert_allclose(
+            with_it.discriminator, without.discriminator + 2.5 * more, rtol=1e-5
+        )
+        assert float(more) > 0.01
+
+    def test_accuracy_is_the_discriminators_before_its_step(self):
+        images, state = jnp.asarray(IMAGES), game.initial(TINY)
+        real, z = game.batch(images, state, TINY)
+        logits = state.discriminator(real), state.discriminator(state.generator(z))
+        right = float((logits[0] > 0).mean() + (logits[1] < 0).mean()) / 2
+        _, losses = game.advance(images, game.initial(TINY), TINY, count=1)
+        assert float(losses.accuracy[0]) == right
+
     def test_rates_by_layer(self):
         images, state = jnp.asarray(IMAGES), game.initial(TINY)
         preset = replace(TINY, gamma=0.5)
@@ -195,7 +258,7 @@ class TestStep:
         """
         images = jnp.asarray(IMAGES)
         one, losses = game.advance(images, game.initial(TINY), TINY)
-        other, same_losses = game._many_steps(images, game.initial(TINY), TINY, None)
+        other, same_losses = game._many_steps(images, game.initial(TINY), TINY, None, TINY.record)
         np.testing.assert_allclose(losses, same_losses, rtol=1e-4)
         assert int(one.step) == int(other.step) == TINY.record
         for a, b in zip(arrays(one), arrays(other), strict=True):
@@ -217,38 +280,72 @@ class TestGoingOn:
         assert metrics(tmp_path) == metrics(folder)
         assert [line["step"] for line in metrics(folder)] == [2, 4, 6, 8]
 
+    def test_watched_steps_change_nothing(self, whole, tmp_path):
+        """A run that stops to be watched is the same, and is watched once when it goes on."""
+        seen = []
+        watch = {step: lambda state: seen.append(int(state.step)) for step in (0, 1, 4, 7, 9)}
+        for steps in (4, 8):
+            preset = replace(TINY, steps=steps)
+            state = training.train(preset, tmp_path, progress=False, images=IMAGES, watch=watch)
+        assert same(state, whole[1])
+        assert seen == [0, 1, 4, 7]
+        assert [line["step"] for line in metrics(tmp_path)] == [1, 2, 4, 6, 7, 8]
+
+    def test_on_other_images_is_refused(self, tmp_path):
+        run(tmp_path, 2)
+        with pytest.raises(ChangedPresetError, match=r"16 of checksum .* got 16 of checksum"):
+            training.train(replace(TINY, steps=4), tmp_path, progress=False, images=-IMAGES)
+        run(tmp_path, 4)
+
+    def test_twice_at_once_is_refused(self, tmp_path):
+        with (
+            alone(tmp_path),
+            pytest.raises(FolderInUseError, match=f"is trained in by process {os.getpid()} on"),
+        ):
+            run(tmp_path)
+        run(tmp_path)
+
     def test_keeps_so_many(self, whole):
         folder, _ = whole
         assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["4", "6", "8"]
 
-    def test_half_a_line_is_left_out(self, tmp_path):
+    @pytest.mark.parametrize("broken", [b'{"step": 4, "discr', b"\xff\x00", b"[4]\n", b"{}\n"])
+    def test_half_a_line_is_left_out(self, tmp_path, broken):
         run(tmp_path, 2)
-        with (tmp_path / "metrics.jsonl").open("a") as file:
-            file.write('{"step": 4, "discr')
+        with (tmp_path / "metrics.jsonl").open("ab") as file:
+            file.write(broken)
         run(tmp_path, 4)
         assert [line["step"] for line in metrics(tmp_path)] == [2, 4]
 
-    @pytest.mark.parametrize("moment", np.random.default_rng(0).integers(10, 110, 3).tolist())
-    def test_after_kill(self, whole, tmp_path, tmp_path_factory, moment):
-        """Killed by the system in the midst of writing; a whole run does 125 things to its files.
+    @pytest.mark.parametrize(
+        ("variant", "moment"),
+        [*zip(VARIANTS, np.random.default_rng(0).integers(20, 110, 4).tolist(), strict=True)],
+    )
+    def test_after_kill(self, tmp_path, tmp_path_factory, variant, moment):
+        """Killed by the system in the midst of writing; a whole run does 130 things to its files.
 
-        The first 9 are to make folders and preset.json, the last 4 to drop an old checkpoint.
+        The first 16 are to make folders, preset.json, images.json and the lock, the last 4 to drop
+        an old checkpoint.
         """
+        never = tmp_path_factory.mktemp("never-killed")
+        expected = run(never, 8, **VARIANTS[variant])
+        folder = tmp_path / "killed"
+        folder.mkdir()
         code = (
             "import sys; sys.path.insert(0, sys.argv[1]); import test_gan_training as here; "
-            "here.run_until(int(sys.argv[2]), sys.argv[3])"
+            "here.run_until(int(sys.argv[2]), *sys.argv[3:])"
         )
-        arguments = [str(Path(__file__).parent), str(moment), str(tmp_path)]
+        arguments = [str(Path(__file__).parent), str(moment), str(folder), variant]
         killed = subprocess.run(
             [sys.executable, "-W", "error", "-c", code, *arguments],
             env=with_kept_code(tmp_path_factory.getbasetemp()), capture_output=True, text=True,
             timeout=300,
         )  # fmt: skip
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-        assert not (tmp_path / "checkpoints" / "8").exists()
-        assert same(run(tmp_path, 8), whole[1])
-        assert metrics(tmp_path) == metrics(whole[0])
-        kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+        assert not (folder / "checkpoints" / "8").exists()
+        assert same(run(folder, 8, **VARIANTS[variant]), expected)
+        assert metrics(folder) == metrics(never)
+        kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
         assert kept == ["4", "6", "8"]
 
 
@@ -361,6 +458,7 @@ class TestAccidents:
         state, poisoned = game.initial(TINY), IMAGES.copy()
         poisoned[:] = np.nan
         monkeypatch.setattr(training, "own_images", lambda _, images: images)
+        (tmp_path / "images.json").unlink()  # else they would be refused as others
         with pytest.raises(training.DivergedError, match=r"after step 4: .* is finite\. Train"):
             training.train(TINY, tmp_path, progress=False, images=poisoned)
         with Checkpoints(tmp_path, TINY) as kept:

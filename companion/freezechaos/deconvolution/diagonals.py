@@ -66,9 +66,7 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagon
     return Diagonals(sigma, theta)
 
 
-def _reads(
-    layer: graphs.AxisLayer, n: int, parametrization: graphs.Parametrization
-) -> np.ndarray:
+def _reads(layer: graphs.AxisLayer, n: int, parametrization: graphs.Parametrization) -> np.ndarray:
     """[length, n]: how many taps of an output read an input, over what they are divided by."""
     places, _ = graphs.links(layer, n)
     return np.sum(places == np.arange(n), axis=1) / layer.divisors(n, parametrization)[:, None]

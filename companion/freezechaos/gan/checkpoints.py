@@ -6,7 +6,10 @@ file may read as zeros.
 
 import json
 import os
+import platform
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +28,11 @@ _FREE = ("steps", "save", "keep")  # of a preset, may differ when a run goes on
 
 
 class ChangedPresetError(ValueError):
-    """A folder holds a run of another preset."""
+    """A folder holds a run of another preset, or on other images."""
+
+
+class FolderInUseError(RuntimeError):
+    """Another process trains in a folder."""
 
 
 class BrokenCheckpointError(RuntimeError):
@@ -219,6 +226,52 @@ def check_preset(folder: Path, preset: Preset) -> None:
             f"`preset` must be that of the run in {folder}, which has {before}; got {now}. "
             "Take the old values, or train in another folder."
         )
+
+
+def check_images(folder: Path, images: np.ndarray, *, writes: bool) -> None:
+    """A folder without a run, or with one on these images; a checksum of them is kept there.
+
+    Raises:
+        ChangedPresetError: the run is on others.
+    """
+    file, seen = folder / "images.json", {"shape": list(images.shape), "crc32": _checksum(images)}
+    if file.exists() and (old := json.loads(file.read_text("utf-8"))) != seen:
+        raise ChangedPresetError(
+            f"the images must be those of the run in {folder}, {old['shape'][0]} of checksum "
+            f"{old['crc32']:08x}; got {seen['shape'][0]} of checksum {seen['crc32']:08x}. Give it "
+            "the same, or train in another folder."
+        )
+    if writes and not file.exists():
+        write_atomically(file, json.dumps(seen).encode())
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if it is not there, as the only process; without POSIX locks, try to.
+
+    The system lets go of it when the process ends, however it does.
+
+    Raises:
+        FolderInUseError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:
+            pass
+        except BlockingIOError as error:
+            file.seek(0)
+            raise FolderInUseError(
+                f"{folder} is trained in by process {file.read().strip()}. Wait for its end, or "
+                "train in another folder."
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
 
 
 def write_atomically(file: Path, content: bytes) -> None:

@@ -13,13 +13,22 @@ from tyro import conf
 
 from .. import checks
 from . import classifier, game, pictures, study, training
-from .checkpoints import BrokenCheckpointError, Checkpoints, SaveError, read_preset
+from .checkpoints import (
+    BrokenCheckpointError,
+    Checkpoints,
+    FolderInUseError,
+    SaveError,
+    read_preset,
+)
 from .experiments import EXPERIMENTS
 from .indicators import frechet, image_metrics, precision_recall
 from .presets import PRESETS, Preset
 from .training import DivergedError
 
-_MISTAKES = ValueError, TypeError, OSError, DivergedError, BrokenCheckpointError, SaveError
+_MISTAKES = (
+    ValueError, TypeError, OSError, DivergedError, BrokenCheckpointError, FolderInUseError,
+    SaveError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

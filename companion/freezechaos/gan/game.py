@@ -159,9 +159,7 @@ def _one_step() -> Callable[[Array, State, Preset, Mesh | None], tuple[State, Lo
 
 
 @eqx.filter_jit(donate="all-except-first")
-def _many_steps(
-    images: Array, state: State, preset: Preset, mesh: Mesh | None, count: int
-) -> Any:
+def _many_steps(images: Array, state: State, preset: Preset, mesh: Mesh | None, count: int) -> Any:
     """One compiled call, so that an accelerator does not wait for this process."""
     static = eqx.filter(state, eqx.is_array, inverse=True)
 
@@ -199,7 +197,8 @@ def step(
         both = logits(network, fake)
         penalized = {"none": [], "r1": [real], "r1_r2": [real, fake]}[preset.penalty]
         penalty = sum(squared_slope(network, images) for images in penalized)
-        return loss.discriminator(*both) + preset.penalty_weight * penalty, discriminator_accuracy(*both)
+        whole = loss.discriminator(*both) + preset.penalty_weight * penalty
+        return whole, discriminator_accuracy(*both)
 
     def of_generated(fake: Array, network: Discriminator) -> Array:
         return loss.generator(*logits(network, fake))

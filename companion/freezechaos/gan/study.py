@@ -242,7 +242,9 @@ def write(file: Path, runs: Sequence[Run]) -> None:
         for i in range(0, len(one.samples), _ACROSS)
     ]
     width = max(row.shape[1] for row in rows)
-    page = np.concatenate([np.pad(row, [(0, 0), (0, width - row.shape[1]), (0, 0)]) for row in rows])
+    page = np.concatenate(
+        [np.pad(row, [(0, 0), (0, width - row.shape[1]), (0, 0)]) for row in rows]
+    )
     images = BytesIO()
     Image.fromarray(np.broadcast_to(page, (*page.shape[:2], 3))).save(
         images, "WebP", lossless=True, quality=100, method=6
@@ -283,14 +285,14 @@ def stored(name: str, setting: str, folder: Path = STORED) -> list[Run]:
 @cache
 def _read(file: Path, folder: Path) -> list[Run]:
     content = json.loads(_stored(_named(file, ".json"), folder).read_text("utf-8"))
+    presets = [Preset(**one["preset"]) for one in content]
     with Image.open(_named(file, ".webp")) as image:
         page = np.asarray(image)
-    presets = [Preset(**one["preset"]) for one in content]
     rows = iter(page.reshape(-1, presets[0].size, *page.shape[1:]))
-    frames = [_taken(rows, preset, len(one["times"]), LATENTS) for preset, one in _zip(presets, content)]
+    pairs = list(zip(presets, content, strict=True))
+    frames = [_taken(rows, preset, len(one["times"]), LATENTS) for preset, one in pairs]
     samples = [
-        _taken(rows, preset, -(-one["samples"] // _ACROSS), _ACROSS)
-        for preset, one in _zip(presets, content)
+        _taken(rows, preset, -(-one["samples"] // _ACROSS), _ACROSS) for preset, one in pairs
     ]
     return [
         Run(
@@ -302,12 +304,8 @@ def _read(file: Path, folder: Path) -> list[Run]:
             more.reshape(-1, *more.shape[2:])[: one["samples"]],
             one["made"],
         )
-        for preset, one, seen, more in zip(presets, content, frames, samples, strict=True)
+        for (preset, one), seen, more in zip(pairs, frames, samples, strict=True)
     ]
-
-
-def _zip(presets: list[Preset], content: list[dict[str, Any]]) -> Iterable[tuple[Preset, dict]]:
-    return zip(presets, content, strict=True)
 
 
 def _taken(rows: Any, preset: Preset, count: int, across: int) -> np.ndarray:
@@ -323,7 +321,9 @@ def _taken(rows: Any, preset: Preset, count: int, across: int) -> np.ndarray:
 def _stored(file: Path, folder: Path) -> Path:
     if not file.exists():
         how = f"Make it with python -m freezechaos.gan study {file.parent.name}."
-        raise FileNotFoundError(f"`folder` must hold {file.relative_to(folder)}; {folder} does not. {how}")
+        raise FileNotFoundError(
+            f"`folder` must hold {file.relative_to(folder)}; {folder} does not. {how}"
+        )
     return file
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from .. import data
 from . import devices
-from .checkpoints import Checkpoints, write_atomically
+from .checkpoints import Checkpoints, alone, check_images, write_atomically
 from .game import Losses, State, advance, initial, observe
 from .presets import Preset
 
@@ -36,9 +37,7 @@ def real_images(preset: Preset, split: str = "train") -> data.Images:
 
 
 @lru_cache(maxsize=4)
-def _real_images(
-    name: str, split: str, size: int, colours: int, path: str | None
-) -> data.Images:
+def _real_images(name: str, split: str, size: int, colours: int, path: str | None) -> data.Images:
     padded = name in ("mnist", "fashion_mnist") and size == 32
     known = data.load(name, split, size=None if padded else size, channels=colours, path=path)
     margin = (size - known.images.shape[1]) // 2
@@ -99,7 +98,9 @@ def train(
     Raises:
         ValueError: a batch that the devices cannot share.
         DivergedError: a loss or a weight is no longer finite; older checkpoints are kept.
-        ChangedPresetError, BrokenCheckpointError, SaveError: as `checkpoints.Checkpoints` says.
+        ChangedPresetError, BrokenCheckpointError, SaveError: as `checkpoints.Checkpoints` says;
+            the first for other images as well, wherever they lie now.
+        FolderInUseError: another process trains in the folder.
         OSError, ValueError: no images, or none of the preset's size in [-1, 1].
     """
     folder, leads = Path(folder), jax.process_index() == 0
@@ -107,7 +108,8 @@ def train(
     known = real_images(preset).images if images is None else own_images(preset, images)
     real = devices.replicate(jnp.asarray(known), mesh)
     fresh = devices.replicate(initial(preset), mesh)  # first, so that a mistake leaves no folder
-    with Checkpoints(folder, preset) as kept:
+    with alone(folder) if leads else nullcontext(), Checkpoints(folder, preset) as kept:
+        check_images(folder, known, writes=leads)
         state = kept.restore(fresh)
         start, hidden = int(state.step), not (progress and leads)
         stops = dict(watch or {}) if leads else {}
@@ -182,11 +184,13 @@ def resumed(file: Path, step: int, *, writes: bool = True) -> TextIO:
 
 
 def metrics_of(file: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; what a kill left half written is left out."""
+    """The lines of metrics.jsonl; what a kill or a disk left of others is left out."""
     lines = []
-    for text in Path(file).read_text("utf-8").splitlines() if Path(file).exists() else []:
+    for text in Path(file).read_bytes().splitlines() if Path(file).exists() else []:
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
+            line = json.loads(text)
+        except ValueError:  # neither JSON nor UTF-8
             continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
     return lines
