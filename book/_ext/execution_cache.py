@@ -25,7 +25,7 @@ from tqdm import tqdm
 from freezechaos.data import archives, available
 
 ROOT = Path(__file__).parents[2]
-BUILT = ROOT / os.environ.get("FREEZECHAOS_OUT", "") / "_build"  # as the Makefile has it
+BUILT = ROOT / os.environ.get("FREEZECHAOS_OUT", "") / "_build"
 
 
 def fingerprint(root: Path) -> str:
