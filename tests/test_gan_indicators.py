@@ -33,6 +33,7 @@ class TestDiversity:
         images = noise(50, 8, 8, 3) + np.array([0, 10, 20], np.float32)
         np.testing.assert_allclose(diversity(images), 1, atol=0.03)
 
+    @pytest.mark.images
     def test_of_fashion_mnist(self):
         if not data.sets.available("fashion_mnist"):
             pytest.skip("needs Fashion-MNIST: FREEZECHAOS_DATA")
