@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -75,31 +75,20 @@ PAGES = {
 SHIPPED = {slug: make for page in PAGES.values() for slug, make in page.items()}
 
 
-class Shipped(Mapping[str, Explorer]):
+class Shipped(dict[str, Explorer]):
     """The explorers, each made when it is first asked for: one test does not wait for all."""
 
-    def __init__(self) -> None:
-        self.made: dict[str, Explorer] = {}
-
-    def __getitem__(self, slug: str) -> Explorer:
-        if slug not in self.made:
-            self.made[slug] = SHIPPED[slug]()
-        return self.made[slug]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(SHIPPED)
-
-    def __len__(self) -> int:
-        return len(SHIPPED)
+    def __missing__(self, slug: str) -> Explorer:
+        return self.setdefault(slug, SHIPPED[slug]())
 
 
 @pytest.fixture(scope="module")
-def explorers() -> Shipped:
+def explorers() -> dict[str, Explorer]:
     return Shipped()
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
-def explorer(request: pytest.FixtureRequest, explorers: Shipped) -> Explorer:
+def explorer(request: pytest.FixtureRequest, explorers: dict[str, Explorer]) -> Explorer:
     return explorers[request.param]
 
 
@@ -122,14 +111,14 @@ def test_between_grid_points_the_error_is_below_half_a_digit(explorer: Explorer)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_carries_little(explorers: Shipped, page: str) -> None:
+def test_a_page_carries_little(explorers: dict[str, Explorer], page: str) -> None:
     assert sum(explorers[slug].payload_bytes for slug in PAGES[page]) < 300_000
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.85])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_circle_says_what_the_kernel_is(
-    explorers: Shipped, activation: str, beta: float
+    explorers: dict[str, Explorer], activation: str, beta: float
 ) -> None:
     assert DEGREES[len(DEGREES) // 2] == 90
     sigma = named_activation(activation)
@@ -143,7 +132,7 @@ def test_the_circle_says_what_the_kernel_is(
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_staircase_ends_at_the_covariance(
-    explorers: Shipped, activation: str
+    explorers: dict[str, Explorer], activation: str
 ) -> None:
     sigma = named_activation(activation)
     for start, beta in ((0.5, 0.1), (0.999, 0.0), (-1, 0.45)):
@@ -157,7 +146,7 @@ def test_the_staircase_ends_at_the_covariance(
         assert np.ptp(shown["y"][1, 12:]) < 1e-6
 
 
-def test_the_phases_say_what_theory_says(explorers: Shipped) -> None:
+def test_the_phases_say_what_theory_says(explorers: dict[str, Explorer]) -> None:
     for activation, beta in (("erf", 0.3), ("tanh", 0.7), ("normalized relu", 0.0)):
         sigma = named_activation(activation)
         said = explorers["phases"].sentence(activation=activation, beta=beta)
@@ -175,7 +164,7 @@ def test_the_phases_say_what_theory_says(explorers: Shipped) -> None:
 @pytest.mark.parametrize("beta", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_width_leads_the_covariances_to_the_theory(
-    explorers: Shipped, activation: str, beta: float
+    explorers: dict[str, Explorer], activation: str, beta: float
 ) -> None:
     assert APART[len(APART) // 2] == 90
     birth, sigma = explorers["birth"], named_activation(activation)
@@ -196,7 +185,7 @@ def test_width_leads_the_covariances_to_the_theory(
         assert "−0.00" not in said
 
 
-def test_random_functions_have_the_symmetries_of_networks(explorers: Shipped) -> None:
+def test_random_functions_have_the_symmetries_of_networks(explorers: dict[str, Explorer]) -> None:
     half = len(ROUND) // 2
     for width, depth in itertools.product((4, 1024), (2, 16)):
         shown = explorers["birth"].interpolated(
@@ -227,7 +216,7 @@ def test_random_functions_are_those_of_finite_networks() -> None:
         assert found == pytest.approx(np.asarray(expected), abs=1e-5)
 
 
-def test_the_bench_shows_what_depth_leaves(explorers: Shipped) -> None:
+def test_the_bench_shows_what_depth_leaves(explorers: dict[str, Explorer]) -> None:
     bench = explorers["bench"]
     for points, (recentre, rescale, nonlinearity), both in (
         (8, ("off", "off", "on"), (1.0, 1.0)),
@@ -264,7 +253,7 @@ def test_the_bench_is_the_package(switches: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("activation", ["relu", "gelu", "softplus", "erf"])
 @pytest.mark.parametrize(("share", "beta", "depth"), [(0, 0.5, 64), (0.4, 0.3, 16), (1, 0.1, 32)])
 def test_the_slider_takes_the_mean_away(
-    explorers: Shipped, activation: str, share: float, beta: float, depth: int
+    explorers: dict[str, Explorer], activation: str, share: float, beta: float, depth: int
 ) -> None:
     """Its kernel, with the share traced, is that of the recentred activation."""
     slider, sigma = explorers["slider"], recentred(activation, share)
@@ -304,7 +293,7 @@ def test_the_batch_is_that_of_finite_networks(batch_norm: bool) -> None:
     assert found == pytest.approx(np.asarray(empirical.ntk(network, x)), rel=1e-3, abs=1e-3)
 
 
-def test_the_batch_says_how_the_constant_is_capped(explorers: Shipped) -> None:
+def test_the_batch_says_how_the_constant_is_capped(explorers: dict[str, Explorer]) -> None:
     pattern = r"= ([\d.]+) without batch norm and ([\d.]+) with it, which is (\d+)% and (\d+)%"
     for beta, depth, samples in ((0.7, 16, 32), (0.3, 2, 4), (0.0, 8, 8)):
         said = explorers["batch"].sentence(beta=beta, depth=depth, samples=samples)
@@ -332,9 +321,10 @@ def test_a_page_chooses_where_to_begin() -> None:
 
 @pytest.mark.browser
 def test_the_page_says_and_draws_the_same(
-    browser: Browser, publish: Callable[..., str], explorers: Shipped
+    browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer]
 ) -> None:
     page = browser.new_page(viewport={"width": 1000, "height": 900})
+    explorers = {slug: explorers[slug] for slug in SHIPPED}
     page.goto(f"{publish(*explorers.values())}#circle:depth=256,beta=0,activation=erf")
     expect(page.locator(".fc-sentence")).to_have_count(len(explorers))
     shown = dict(zip(explorers, page.locator(".fc-explorer").all(), strict=True))
@@ -360,7 +350,7 @@ def numbers(sentence: str, pattern: str) -> list[float]:
     return [float(number.replace("−", "-")) for number in found.groups()]
 
 
-def test_training_is_that_of_the_closed_form(explorers: Shipped) -> None:
+def test_training_is_that_of_the_closed_form(explorers: dict[str, Explorer]) -> None:
     """The waves of the explorer against the flow under the whole Gram matrix."""
     angles = jnp.deg2rad(training.DEGREES)
     wanted = training.target(training.DEGREES)
@@ -373,14 +363,14 @@ def test_training_is_that_of_the_closed_form(explorers: Shipped) -> None:
         assert shown == pytest.approx(np.asarray(flow.train(time)), abs=2e-3)
 
 
-def test_training_says_what_is_left(explorers: Shipped) -> None:
+def test_training_says_what_is_left(explorers: dict[str, Explorer]) -> None:
     said = explorers["training"].sentence(activation="relu", beta=0, depth=2, time=8192)
     assert "left 0% in the constant" in said
     assert "100% in the nine" in said
 
 
 @pytest.mark.images
-def test_learning_says_what_the_networks_know(explorers: Shipped) -> None:
+def test_learning_says_what_the_networks_know(explorers: dict[str, Explorer]) -> None:
     """All training images in chaos, none in deep freeze, new ones in neither."""
     chaos = explorers["learning"].sentence(beta=0, depth=32)
     assert "chaos. After 256 steps the networks have 100% of their 128 images right" in chaos
@@ -393,7 +383,7 @@ def test_learning_says_what_the_networks_know(explorers: Shipped) -> None:
 
 
 @pytest.mark.images
-def test_learning_is_a_network_at_a_time(explorers: Shipped) -> None:
+def test_learning_is_a_network_at_a_time(explorers: dict[str, Explorer]) -> None:
     """Accuracy after 256 steps, from descent step by step under the kernel of one network."""
     setting = {"beta": 0.5, "depth": 8, "samples": 64, "activation": "erf"}
     _, train, test = learning.images()
@@ -416,7 +406,7 @@ def test_learning_is_a_network_at_a_time(explorers: Shipped) -> None:
 @pytest.mark.parametrize("activation", ["relu", "erf"])
 @pytest.mark.parametrize("layer", borders.LAYERS)
 def test_frames_are_the_diagonals_of_the_kernels(
-    explorers: Shipped, layer: str, activation: str
+    explorers: dict[str, Explorer], layer: str, activation: str
 ) -> None:
     setting = {"layer": layer, "activation": activation, "beta": 0.3, "convolutions": 1}
     sigma = named_activation(activation)
@@ -435,7 +425,7 @@ def test_frames_are_the_diagonals_of_the_kernels(
             assert shown["row"] == pytest.approx(relative[:, 15], abs=1e-4)
 
 
-def test_frames_say_what_a_corner_loses(explorers: Shipped) -> None:
+def test_frames_say_what_a_corner_loses(explorers: dict[str, Explorer]) -> None:
     """Without bias 1 / 4 of ReLU's variance in every layer of window 4; a grid with window 3."""
     pattern = r"corner has (\d+)% .* and (\d+)% .* middle has (\d+)%"
     edge = {"activation": "relu", "beta": 0.0, "convolutions": 0}
@@ -447,7 +437,7 @@ def test_frames_say_what_a_corner_loses(explorers: Shipped) -> None:
 
 @pytest.mark.parametrize("which", layerwise.SETS)
 def test_a_drawing_is_gradient_descent_on_the_kernel(
-    explorers: Shipped, which: str
+    explorers: dict[str, Explorer], which: str
 ) -> None:
     stack, gram, targets = layerwise.task(which)
     for rates, gamma in layerwise.RATES.items():
@@ -467,7 +457,7 @@ def test_a_drawing_is_gradient_descent_on_the_kernel(
         assert shown["loss"][list(layerwise.RATES).index(rates), 4] == pytest.approx(left, rel=0.02)
 
 
-def test_rates_layer_by_layer_learn_sooner(explorers: Shipped) -> None:
+def test_rates_layer_by_layer_learn_sooner(explorers: dict[str, Explorer]) -> None:
     for beta, which in itertools.product((0.1, 0.5), layerwise.SETS):
         alike, balanced = explorers["drawing"].interpolated(beta=beta, which=which)["loss"]
         assert np.all(balanced[4:] <= 1.001 * alike[4:])
@@ -478,7 +468,7 @@ def test_rates_layer_by_layer_learn_sooner(explorers: Shipped) -> None:
 @pytest.mark.parametrize("activation", ["relu", "normalized relu"])
 @pytest.mark.parametrize("beta", [0.1, 0.7])
 def test_a_pixel_is_as_the_fully_connected_network_says(
-    explorers: Shipped, activation: str, beta: float
+    explorers: dict[str, Explorer], activation: str, beta: float
 ) -> None:
     """Strangers have beta^2, pixels two apart the kernel of depth 2 at a right angle."""
     sigma = named_activation(activation)
@@ -496,7 +486,7 @@ def test_a_pixel_is_as_the_fully_connected_network_says(
     assert [own, other] == pytest.approx([1, max(friends, strangers)], abs=6e-3)
 
 
-def test_every_pixel_has_its_row_of_the_kernel(explorers: Shipped) -> None:
+def test_every_pixel_has_its_row_of_the_kernel(explorers: dict[str, Explorer]) -> None:
     for layer, kind in itertools.product(positions.UPS, positions.PARAMETRIZATIONS):
         stack = positions.stack(layer, 2, kind)
         assert stack.sizes[-1] == (8, 8)
@@ -511,7 +501,7 @@ def test_every_pixel_has_its_row_of_the_kernel(explorers: Shipped) -> None:
 
 
 @pytest.mark.parametrize("layer", checkerboards.UPS)
-def test_boards_are_the_modes_of_the_kernel(explorers: Shipped, layer: str) -> None:
+def test_boards_are_the_modes_of_the_kernel(explorers: dict[str, Explorer], layer: str) -> None:
     setting = {"layer": layer, "depth": 2, "activation": "relu", "beta": 0.3}
     stack = checkerboards.stack(layer, 2)
     assert stack.sizes[-1] == (16, 16)
@@ -531,7 +521,7 @@ def test_boards_are_the_modes_of_the_kernel(explorers: Shipped, layer: str) -> N
 
 
 def test_boards_are_preferred_in_freeze_and_not_after_a_resize(
-    explorers: Shipped,
+    explorers: dict[str, Explorer],
 ) -> None:
     for layer, depth in itertools.product(checkerboards.UPS, checkerboards.DEPTHS):
         setting = {"layer": layer, "depth": depth}
@@ -543,7 +533,7 @@ def test_boards_are_preferred_in_freeze_and_not_after_a_resize(
         assert chaos["boards"] < 1.1 * checkerboards.EVEN
 
 
-def test_the_film_is_the_stored_runs(explorers: Shipped) -> None:
+def test_the_film_is_the_stored_runs(explorers: dict[str, Explorer]) -> None:
     for regime, name in films.REGIMES.items():
         run = study.stored(name)[0]
         assert run.frames is not None
