@@ -3,11 +3,19 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab slides pdf student solutions notebooks assignments test bench cover lint lock clean
 
-VENV := .venv
+# All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
+# the checkout may then be read-only.
+export FREEZECHAOS_OUT := $(or $(FREEZECHAOS_OUT),.)
+$(if $(word 2,$(FREEZECHAOS_OUT)),$(error FREEZECHAOS_OUT must be one path without spaces))
+VENV := $(FREEZECHAOS_OUT)/.venv
+BUILD := $(FREEZECHAOS_OUT)/_build
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SITE := _build/html
+SITE := $(BUILD)/html
 PORT := 8000
+
+# What pytest is given besides: make test TESTS="-m images"
+TESTS :=
 
 # The tests of a file share what they compute, so it stays in one process. Files start in their
 # order: first the pages, which wait for the longest, the build of the book; last the explorers
@@ -16,7 +24,7 @@ SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What XLA compiled is kept, for the book and the tests need much of the same. An entry that another
 # process is still writing cannot be read: it is compiled again, without a word.
-export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/_build/compiled
+export JAX_COMPILATION_CACHE_DIR ?= $(abspath $(BUILD))/compiled
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 # Most of the time goes into compiling: on a CPU, XLA takes half of its usual time over it at
 # level 1, and what comes out runs about as fast. `lab` has it too, for code is kept by flags: so it
@@ -26,19 +34,30 @@ book lab pdf test: export XLA_FLAGS ?= --xla_backend_optimization_level=1
 book pdf test: export XLA_PYTHON_CLIENT_PREALLOCATE ?= false
 SILENT := ignore:Error reading persistent compilation,ignore:Error writing persistent compilation
 export PYTHONWARNINGS ?= $(SILENT)
+# The sources are UTF-8, whatever the console is.
+export PYTHONUTF8 := 1
+# Tools keep what they found out beside what we built.
+export RUFF_CACHE_DIR := $(abspath $(BUILD))/ruff
+export MYPY_CACHE_DIR := $(abspath $(BUILD))/mypy
+export HYPOTHESIS_STORAGE_DIRECTORY := $(abspath $(BUILD))/hypothesis
 
 # uv where it is there, pip where not (to try the other road: make UV=).
 UV := $(shell uv --version 2>/dev/null)
-CANDIDATES := $(PYTHON) python3 python3.12 python3.13 python3.11 python
+CANDIDATES := $(or $(PYTHON),python3 python3.12 python3.13 python3.11 python)
 ifdef UV
 SUITABLE := import sys; assert (3, 11) <= sys.version_info < (3, 14)
+PURGE := uv cache clean
 CREATE := uv venv --quiet --allow-existing --python "$$python" $(VENV)
-INSTALL := uv pip install --quiet --python $(BIN)/python
+INSTALL := uv pip install --python $(BIN)/python
 else
 SUITABLE := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
+PURGE := $(BIN)/python -m pip cache purge
 CREATE := "$$python" -m venv $(VENV)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 endif
+# Of what pip says, how far it is; and whether it failed, which a pipe forgets.
+FAR := awk '/^Collecting / && !(++n % 25) { print "setup: " n " packages found"; fflush() } \
+  /^Installing / { print "setup: installing them"; fflush() } /^FAILED/ { exit 1 }'
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -51,21 +70,27 @@ $(STAMP): requirements.lock pyproject.toml
 	  python=$$($$python -c '$(SUITABLE); print(sys.executable)' 2>/dev/null) && break; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "setup: needs Python 3.11, 3.12 or 3.13 with its venv module on the PATH" \
-	    "(Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python" >&2; \
+	  echo "setup: needs Python 3.11, 3.12 or 3.13 with its venv module; tried $(CANDIDATES)." \
+	    "Install it (Debian: apt install python3-venv) or name one: make PYTHON=/path/to/python" >&2; \
 	  exit 1; \
 	fi; \
 	echo "setup: $(VENV) from $$python"; \
 	$(CREATE)
 	@echo "setup: the packages of requirements.lock (minutes the first time)"
-	@$(INSTALL) --require-hashes -r requirements.lock
+	@{ $(INSTALL) --require-hashes -r requirements.lock || echo FAILED; } | $(FAR) || { \
+	  printf '%s\n' "setup: failed, for the reason above" \
+	    "  no distribution found: connect to a network and repeat, what has come is kept;" \
+	    "    or this Python has none, try another: make clean setup PYTHON=python3.12" \
+	    "  hashes that do not match: a proxy or the cache spoilt a file; $(PURGE), and repeat" >&2; \
+	  exit 1; }
 	@echo "setup: freezechaos from companion/, editable"
-	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@$(INSTALL) --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 book: $(STAMP) ## run the notebooks and build the site
 	@echo "book: running the notebooks that changed, building the pages"
-	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output . -W -n --keep-going --all -q
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(FREEZECHAOS_OUT) \
+	  -W -n --keep-going --all -q
 	@echo "book: open $(SITE)/index.html"
 
 serve: book ## build the site and serve it on this machine
@@ -84,31 +109,31 @@ pdf: $(STAMP) ## build the book as a PDF (needs latexmk and XeTeX)
 	  echo "pdf: needs latexmk and xelatex on the PATH (Debian: apt install latexmk texlive-xetex" \
 	    "texlive-latex-extra texlive-fonts-recommended fonts-freefont-otf xindy tex-gyre)" >&2; exit 1; }
 	@echo "pdf: running the notebooks that changed, typesetting"
-	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output _build/pdf \
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(BUILD)/pdf \
 	  --builder pdflatex -W -n --keep-going --all -q
-	@cp _build/pdf/_build/latex/*.pdf _build/freeze-and-chaos.pdf
-	@echo "pdf: open _build/freeze-and-chaos.pdf"
+	@cp $(BUILD)/pdf/_build/latex/*.pdf $(BUILD)/freeze-and-chaos.pdf
+	@echo "pdf: open $(BUILD)/freeze-and-chaos.pdf"
 
 student: ## write the chapters as notebooks without solutions
 solutions: ## write the chapters as notebooks with the solutions in place
 student solutions: $(STAMP)
-	@$(BIN)/python book/_ext/editions.py $@ _build/$@
-	@echo "$@: _build/$@/"
+	@$(BIN)/python book/_ext/editions.py $@ $(BUILD)/$@
+	@echo "$@: $(BUILD)/$@/"
 
 notebooks: $(STAMP) ## write the branch that launch buttons open: PUBLISH_REPOSITORY=owner/name
-	@$(BIN)/python book/_ext/publishing.py _build/$@
-	@echo "$@: _build/$@/"
+	@$(BIN)/python book/_ext/publishing.py $(BUILD)/$@
+	@echo "$@: $(BUILD)/$@/"
 
 test: lint ## lint, then run every test (builds the book too)
 	@echo "test: package, notebooks and pages"
-	@$(BIN)/python -m pytest $(SPREAD)
+	@$(BIN)/python -m pytest -o cache_dir="$(abspath $(BUILD))/pytest" $(SPREAD) $(TESTS)
 	@echo "test: passed"
 
 bench: $(STAMP) ## time the package
 	@echo "bench: benchmarks/"
-	@mkdir -p _build
-	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=_build/benchmarks.json
-	@echo "bench: _build/benchmarks.json"
+	@mkdir -p $(BUILD)
+	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(BUILD)/benchmarks.json
+	@echo "bench: $(BUILD)/benchmarks.json"
 
 assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
 	@$(BIN)/python assignments/make.py "$(SEED)"
@@ -137,4 +162,4 @@ environment.yml: requirements.lock
 	  echo '      - -e .'; } > $@
 
 clean: ## remove what the commands made
-	rm -rf $(VENV) _build
+	rm -rf $(VENV) $(BUILD)

@@ -20,7 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from nbformat import NotebookNode
 
 HERE = Path(__file__).parent
-BUILT = HERE.parent / "_build" / "assignments"
+BUILT = HERE.parent / os.environ.get("FREEZECHAOS_OUT", "") / "_build" / "assignments"
 COURSE_FILES = ("nbgrader_config.py", "sandbox.py", "inside.py", "reading.py")
 TEMPLATES = Environment(
     variable_start_string="<<",

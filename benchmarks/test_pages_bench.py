@@ -17,8 +17,10 @@ from typing import IO, Any
 import pytest
 from playwright.sync_api import Browser
 
+from execution_cache import BUILT
+
 ROOT = Path(__file__).parents[1]
-SITE = ROOT / "_build" / "html"
+SITE = BUILT / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
 MOST_BYTES, MOST_SECONDS = 1.5e6, 1.0
 WATCH = """ // the script that adds an explorer to the page draws it before it ends

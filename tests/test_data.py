@@ -719,6 +719,7 @@ def real(name: str, split: str, **options) -> data.Images:
     return data.load(name, split, **options)
 
 
+@pytest.mark.images
 class TestPublished:
     """The sets themselves, where they are on this machine; nothing is downloaded."""
 

@@ -62,6 +62,7 @@ class TestDiversity:
         images = noise(50, 8, 8, 3) + np.array([0, 10, 20], np.float32)
         np.testing.assert_allclose(diversity(images), 1, atol=0.03)
 
+    @pytest.mark.images
     def test_of_fashion_mnist(self):
         assert float(diversity(fashion())) == pytest.approx(0.605, abs=0.01)  # 0.6051 of 60000
 

@@ -89,6 +89,7 @@ def test_stored_runs_are_born_as_today(name):
     assert first.frames[0] == pytest.approx(shown, abs=1)
 
 
+@pytest.mark.images
 def test_real_images_are_those_of_the_indicators():
     if not data.available("fashion_mnist"):
         pytest.skip("needs Fashion-MNIST")

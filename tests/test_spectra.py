@@ -535,7 +535,12 @@ class TestCheckerboardEnergy:
         assert abs(shares.mean() - expected) < 4 * shares.std() / np.sqrt(len(shares))
 
     @pytest.mark.parametrize(
-        ("name", "levels"), [("digits", 1), ("shapes", 2), ("fashion_mnist", 2)]
+        ("name", "levels"),
+        [
+            ("digits", 1),
+            ("shapes", 2),
+            pytest.param("fashion_mnist", 2, marks=pytest.mark.images),
+        ],
     )
     def test_pictures_have_less_than_noise(self, name, levels):
         if not data.available(name):

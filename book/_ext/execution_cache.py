@@ -1,8 +1,9 @@
-"""Run a notebook again when the package or the lock changed, not only when its own text did.
+"""Run a notebook again when the package, the lock or the image sets at hand changed.
 
-jupyter-cache looks at the notebook alone; so the cache's folder is named by a hash of all that a
-notebook runs on, and the folders of other hashes are dropped. What is to be run is run before the
-pages are read, several notebooks at a time.
+jupyter-cache looks at the text of the notebook alone; so the cache's folder is named by a hash of
+the sources that a notebook runs on and by the image sets that are on this machine. The folders of
+other sources are dropped; those of other sets stay, for sets come and go. What is to be run is run
+before the pages are read, several notebooks at a time.
 """
 
 import hashlib
@@ -21,7 +22,10 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from tqdm import tqdm
 
+from freezechaos.data import archives, available
+
 ROOT = Path(__file__).parents[2]
+BUILT = ROOT / os.environ.get("FREEZECHAOS_OUT", "") / "_build"
 
 
 def fingerprint(root: Path) -> str:
@@ -39,13 +43,18 @@ def fingerprint(root: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def sets_at_hand() -> str:
+    """Return the names of the published image sets that are whole and on this machine."""
+    return "+".join(filter(available, sorted(archives.ARCHIVES))) or "no_sets"
+
+
 def use_cache_of_these_sources(app: Sphinx, config: Config) -> None:
-    caches = ROOT / "_build" / ".jupyter_cache"  # one for pages and PDF
-    ours = caches / fingerprint(ROOT)
+    caches = BUILT / ".jupyter_cache"  # one for pages and PDF
+    sources = fingerprint(ROOT)
     for other in caches.glob("*"):
-        if other != ours:
+        if not other.name.startswith(sources):
             shutil.rmtree(other) if other.is_dir() else other.unlink()
-    config.nb_execution_cache_path = str(ours)
+    config.nb_execution_cache_path = str(caches / f"{sources}-{sets_at_hand()}")
 
 
 def run_several_at_a_time(app: Sphinx) -> None:

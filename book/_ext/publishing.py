@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -23,6 +24,7 @@ import editions
 BRANCH = "notebooks"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 PREVIEW = "_static/freeze-and-chaos.png"
+SMALLEST = 200  # pixels each way: Facebook, whose protocol it is, shows no smaller one
 
 
 def repository() -> str:
@@ -101,19 +103,28 @@ def describe(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """What a link to a page shows elsewhere: its description, and its first figure if any."""
+    """What a link to a page shows elsewhere: its description and, if any, its first large figure."""
     if doctree is None:
         return
     said = context["meta"] = dict(context["meta"] or {})
     for meta in doctree.findall(nodes.meta):
         if meta.get("name") == "description":
             said["og:description"] = meta["content"]
+    sources = {name: app.srcdir / file for file, name in app.builder.images.items()}
     for image in doctree.findall(nodes.image):
         path = Path(image["uri"])
-        if path.parent.name == app.builder.imagedir and path.suffix == ".png":
+        if path.parent.name == app.builder.imagedir and large(sources[path.name]):
             said["og:image"] = path.as_posix()
             said["og:image:alt"] = image.get("alt", "")
             return
+
+
+def large(file: Path) -> bool:
+    """Whether a file is a PNG that is shown as a preview, be it of thumbnails or of a plot."""
+    if file.suffix != ".png":
+        return False
+    with Image.open(file) as picture:
+        return min(picture.size) >= SMALLEST
 
 
 def launch_chapters_alone(

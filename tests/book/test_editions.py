@@ -4,11 +4,15 @@ import builtins
 import re
 import symtable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
+from docutils import nodes
+from docutils.utils import new_document
 from nbformat import NotebookNode
+from PIL import Image
 
 import editions
 import publishing
@@ -141,3 +145,20 @@ def test_a_site_without_an_address_is_whole(monkeypatch: pytest.MonkeyPatch) -> 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="one of plain, solutions, student; got 'teacher'"):
         editions.edition(CHAPTERS[0], "teacher")
+
+
+def test_a_page_is_previewed_by_its_first_figure_that_is_no_strip_of_thumbnails(
+    tmp_path: Path,
+) -> None:
+    sizes = {"drawing.svg": None, "strip.png": (562, 133), "plot.png": (558, 418)}
+    page = new_document("chapter")
+    for name, size in sizes.items():
+        page += nodes.image(uri=f"_images/{name}", alt=f"what {name} shows")
+        if size:
+            Image.new("RGB", size).save(tmp_path / name)
+    builder = SimpleNamespace(imagedir="_images", images=dict(zip(sizes, sizes, strict=True)))
+    context = {"meta": None}
+    app = SimpleNamespace(srcdir=tmp_path, builder=builder)
+    publishing.describe(app, "chapter", "page.html", context, page)
+    assert context["meta"]["og:image"] == "_images/plot.png"
+    assert context["meta"]["og:image:alt"] == "what plot.png shows"

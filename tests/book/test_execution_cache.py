@@ -12,6 +12,8 @@ import pytest
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_notebook
 
+from freezechaos.data import archives
+
 EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
 
 
@@ -46,6 +48,48 @@ def test_something_changed(execution_cache: ModuleType, root: Path, changed: str
     before = execution_cache.fingerprint(root)
     (root / changed).write_text("two = 2\n")
     assert execution_cache.fingerprint(root) != before
+
+
+def test_image_sets_have_a_cache_each_and_find_it_again(
+    execution_cache: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_hand: set[str] = set()
+    monkeypatch.setattr(execution_cache, "BUILT", tmp_path)
+    monkeypatch.setattr(execution_cache, "available", lambda name: name in at_hand)
+    config = SimpleNamespace()
+
+    def cache() -> Path:
+        execution_cache.use_cache_of_these_sources(None, config)
+        Path(config.nb_execution_cache_path).mkdir(parents=True, exist_ok=True)
+        return Path(config.nb_execution_cache_path)
+
+    without = cache()
+    at_hand.add("fashion_mnist")
+    one = cache()
+    at_hand.add("mnist")
+    assert len({without, one, cache()}) == 3
+    at_hand.clear()
+    assert cache() == without
+    assert one.is_dir()
+    monkeypatch.setattr(execution_cache, "fingerprint", lambda root: "other_sources")
+    assert [cache()] == list(without.parent.iterdir())
+
+
+def test_damaged_image_sets_are_not_at_hand(
+    execution_cache: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEZECHAOS_DATA", str(tmp_path))
+    monkeypatch.setattr(archives, "cache", lambda: tmp_path / "cache")
+    assert execution_cache.sets_at_hand() == "no_sets"
+    for files in archives.ARCHIVES.values():
+        for file in files:
+            (tmp_path / file.path).parent.mkdir(exist_ok=True)
+            (tmp_path / file.path).write_bytes(b"cut off")
+    assert execution_cache.sets_at_hand() == "no_sets"
+    (tmp_path / "mnist" / "one").write_bytes(b"whole")
+    whole = archives.Archive("mnist/one", "", archives.sha256(b"whole"))
+    monkeypatch.setitem(archives.ARCHIVES, "mnist", (whole,))
+    assert execution_cache.sets_at_hand() == "mnist"
 
 
 def test_what_runs_through_is_kept_and_not_run_again(

@@ -14,10 +14,13 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from pybtex.database import parse_file, parse_string
 
 import editions
+import publishing
+from execution_cache import BUILT
 from freezechaos.claims import CLAIMS
 from freezechaos.plotting import PALETTE
 
@@ -43,7 +46,7 @@ def site() -> Path:
     lines = (build.stdout + build.stderr).splitlines()
     wrong = [line for line in lines if re.search(r"WARNING:|ERROR:|Error:", line)]
     assert build.returncode == 0, "\n".join(wrong or lines)
-    return ROOT / "_build" / "html"
+    return BUILT / "html"
 
 
 @cache
@@ -174,7 +177,11 @@ def test_the_drawings_have_the_colours_of_the_package() -> None:
 def test_page_has_a_preview(site: Path, name: str) -> None:
     (picture,) = parse(site, name).find_all("meta", property="og:image")
     (words,) = parse(site, name).find_all("meta", property="og:image:alt")
-    assert (site / picture["content"]).stat().st_size > 5000
+    with Image.open(site / picture["content"]) as preview:
+        assert min(preview.size) >= publishing.SMALLEST
+        colours = preview.convert("RGB").getcolors(preview.width * preview.height)
+        drawn = 1 - max(colours)[0] / (preview.width * preview.height)
+    assert drawn > 0.01  # an empty frame with its numbers makes 0.03, a blank figure 0
     assert len(words["content"]) > 20
 
 

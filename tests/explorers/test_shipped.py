@@ -75,9 +75,16 @@ PAGES = {
 SHIPPED = {slug: make for page in PAGES.values() for slug, make in page.items()}
 
 
+class Shipped(dict[str, Explorer]):
+    """The explorers, each made when it is first asked for: one test does not wait for all."""
+
+    def __missing__(self, slug: str) -> Explorer:
+        return self.setdefault(slug, SHIPPED[slug]())
+
+
 @pytest.fixture(scope="module")
 def explorers() -> dict[str, Explorer]:
-    return {slug: make() for slug, make in SHIPPED.items()}
+    return Shipped()
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
@@ -317,6 +324,7 @@ def test_the_page_says_and_draws_the_same(
     browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer]
 ) -> None:
     page = browser.new_page(viewport={"width": 1000, "height": 900})
+    explorers = {slug: explorers[slug] for slug in SHIPPED}
     page.goto(f"{publish(*explorers.values())}#circle:depth=256,beta=0,activation=erf")
     expect(page.locator(".fc-sentence")).to_have_count(len(explorers))
     shown = dict(zip(explorers, page.locator(".fc-explorer").all(), strict=True))
@@ -361,6 +369,7 @@ def test_training_says_what_is_left(explorers: dict[str, Explorer]) -> None:
     assert "100% in the nine" in said
 
 
+@pytest.mark.images
 def test_learning_says_what_the_networks_know(explorers: dict[str, Explorer]) -> None:
     """All training images in chaos, none in deep freeze, new ones in neither."""
     chaos = explorers["learning"].sentence(beta=0, depth=32)
@@ -373,6 +382,7 @@ def test_learning_says_what_the_networks_know(explorers: dict[str, Explorer]) ->
     assert fitted < 25
 
 
+@pytest.mark.images
 def test_learning_is_a_network_at_a_time(explorers: dict[str, Explorer]) -> None:
     """Accuracy after 256 steps, from descent step by step under the kernel of one network."""
     setting = {"beta": 0.5, "depth": 8, "samples": 64, "activation": "erf"}
