@@ -15,7 +15,7 @@ class Preset:
         ValueError, TypeError: an attribute outside its range.
     """
 
-    data: Literal["digits", "shapes", "mnist", "fashion_mnist", "sign_digits", "folder"]
+    data: Literal["digits", "shapes", "glyphs", "mnist", "fashion_mnist", "sign_digits", "folder"]
     """The image set, as in freezechaos.data."""
     path: str | None = None
     """Of your pictures, where `data` is "folder"."""
