@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,7 @@ from scipy.ndimage import affine_transform, distance_transform_edt
 
 from freezechaos import data
 from freezechaos.data import Glyphs, Latents, archives, formats, glyphs, photographs, shapes
+from freezechaos.data import __main__ as fetching
 
 
 def distinct(images: np.ndarray) -> set[bytes]:
@@ -617,6 +619,54 @@ class TestDownloads:
         assert len(data.load("mnist")) == 12
         assert mnist.handler.asked == [f"/{IMAGES}"]
         assert (tmp_path / "cache" / IMAGES).read_bytes() == SMALL[IMAGES]
+
+
+class TestImagesOfTheBook:
+    @pytest.fixture
+    def clothes(self, publisher) -> Publisher:
+        files = {name.replace("mnist/", "fashion-mnist/"): raw for name, raw in SMALL.items()}
+        publisher.publish("fashion_mnist", files)
+        return publisher
+
+    def test_are_fetched_once(self, clothes, capsys):
+        assert data.of_the_book() == "glyphs"
+        fetching.main()
+        assert data.of_the_book() == "fashion_mnist"
+        assert len(clothes.handler.asked) == 4
+        assert capsys.readouterr().out == "book: its images are fashion_mnist\n"
+        fetching.main()
+        assert len(clothes.handler.asked) == 4
+
+    def test_without_a_network_are_asked_for_once(self, clothes, capsys, tmp_path):
+        nowhere = [
+            replace(file, url="http://127.0.0.1:9/file")
+            for file in archives.ARCHIVES["fashion_mnist"]
+        ]
+        clothes.patch.setitem(archives.ARCHIVES, "fashion_mnist", tuple(nowhere))
+        fetching.main()
+        assert capsys.readouterr().out == (
+            "book: could not fetch Fashion-MNIST (ConnectionError)\nbook: its images are glyphs\n"
+        )
+
+    def test_an_address_that_does_not_answer_is_given_up(self, clothes, capsys, monkeypatch):
+        monkeypatch.setattr(fetching, "PATIENCE", 0.2)
+        monkeypatch.setattr(clothes.handler, "do_GET", lambda self: time.sleep(1))
+        start = time.monotonic()
+        fetching.main()
+        assert time.monotonic() - start < 0.9
+        assert "ReadTimeout" in capsys.readouterr().out
+
+    def test_of_another_content_are_not_believed(self, clothes, capsys):
+        (clothes.folder / IMAGES.replace("mnist/", "fashion-mnist/")).write_bytes(b"a login page")
+        fetching.main()
+        assert "must have the SHA-256 checksum" in capsys.readouterr().out
+        assert data.of_the_book() == "glyphs"
+
+    def test_wrong_folder_is_said(self, clothes, capsys, monkeypatch):
+        monkeypatch.setenv("FREEZECHAOS_DATA", "misspelt")
+        fetching.main()
+        assert "`FREEZECHAOS_DATA` must name a folder" in capsys.readouterr().out
+        assert clothes.handler.asked == []
 
 
 class TestOwnFolder:
