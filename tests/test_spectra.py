@@ -535,7 +535,7 @@ class TestCheckerboardEnergy:
         assert abs(shares.mean() - expected) < 4 * shares.std() / np.sqrt(len(shares))
 
     @pytest.mark.parametrize(
-        ("name", "levels"), [("digits", 1), ("shapes", 2), ("fashion_mnist", 2)]
+        ("name", "levels"), [("digits", 1), ("shapes", 2), ("glyphs", 2), ("fashion_mnist", 2)]
     )
     def test_pictures_have_less_than_noise(self, name, levels):
         if not data.available(name):
