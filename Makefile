@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab slides pdf student solutions notebooks assignments test bench cover lint lock clean
+.PHONY: help setup images book serve lab slides pdf student solutions notebooks assignments test bench cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -87,7 +87,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(INSTALL) --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-book: $(STAMP) ## run the notebooks and build the site
+# The book shows Fashion-MNIST where it is on this machine: one try to get it there, which may fail.
+# Tests ask no outside host: make book FETCH=
+FETCH ?= yes
+images: $(STAMP)
+	@$(if $(FETCH),$(BIN)/python -m freezechaos.data)
+
+book: $(STAMP) images ## run the notebooks and build the site
 	@echo "book: running the notebooks that changed, building the pages"
 	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(FREEZECHAOS_OUT) \
 	  -W -n --keep-going --all -q

@@ -3,8 +3,11 @@
 import gzip
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,10 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import affine_transform, distance_transform_edt
 
 from freezechaos import data
-from freezechaos.data import Latents, archives, formats, photographs, shapes
+from freezechaos.data import Glyphs, Latents, archives, formats, glyphs, photographs, shapes
+from freezechaos.data import __main__ as fetching
 
 
 def distinct(images: np.ndarray) -> set[bytes]:
@@ -140,6 +145,7 @@ class TestRefusals:
     def test_available_knows_the_names_too(self):
         assert data.available("digits")
         assert data.available("shapes")
+        assert data.available("glyphs")
         assert data.available("folder")
         with pytest.raises(ValueError, match=r"Did you mean 'mnist'\?"):
             data.available("mnists")
@@ -268,6 +274,199 @@ class TestShapes:
     def test_bad_latents(self, latents, size, message):
         with pytest.raises(ValueError, match=message):
             data.draw(latents, size)
+
+
+KNOWN_MEANS = (-11.30, -11.10, -12.06)  # red, green and blue, of the first twenty
+
+
+def as_pillow_draws(glyph: Glyphs, size: int) -> np.ndarray:
+    """Coverage by one glyph: its outline at 1024 pixels, dilated, slanted and placed there."""
+    fine, file = 1024, matplotlib_font(glyphs.STYLES[int(glyph.style)])
+    letter = glyphs.LETTERS[int(glyph.letter)]
+    _, top, _, bottom = ImageFont.truetype(file, fine).getbbox(letter)
+    font = ImageFont.truetype(file, fine * fine / 2 / (bottom - top))
+    left, top, right, bottom = font.getbbox(letter)
+    picture = Image.new("L", (fine, fine))
+    corner = (fine - left - right) / 2, (fine - top - bottom) / 2
+    ImageDraw.Draw(picture).text(corner, letter, 255, font)
+    inside = distance_transform_edt(np.asarray(picture) < 128) <= float(glyph.stroke) * fine / 2
+    x, y, scale, shear = map(float, (glyph.x, glyph.y, glyph.scale, glyph.shear))
+    back = np.array([[1, 0], [shear, 1]]) / scale  # from a place, down and right, to the letter's
+    middle, centre = (fine - 1) / 2, np.array([-y, x]) * fine / 2
+    placed = affine_transform(inside * 1.0, back, middle - back @ (middle + centre), order=1)
+    return placed.reshape(size, fine // size, size, fine // size).mean((1, 3))
+
+
+def matplotlib_font(style: str) -> str:
+    import matplotlib
+
+    return f"{matplotlib.get_data_path()}/fonts/ttf/{style}.ttf"
+
+
+def letters_in_all_styles(**latents: object) -> Glyphs:
+    letter, style = np.indices((len(glyphs.LETTERS), len(glyphs.STYLES))).reshape(2, -1)
+    return Glyphs(letter, style, **latents)
+
+
+def at(latents: Glyphs, number: int) -> Glyphs:
+    return Glyphs(*(value[number] for value in latents))
+
+
+class TestGlyphs:
+    @pytest.mark.parametrize(("size", "bound"), [(16, 0.1), (32, 0.15), (64, 0.3)])
+    def test_are_covered_as_pillow_draws_them(self, size, bound):
+        """The outline is known to half a point of the grid, a 1/256 of the letter's height."""
+        latents = glyphs.sample(20, (5,))._replace(shade=np.ones(20))
+        for number, drawn in enumerate(data.draw(latents, size)[..., 0]):
+            expected = as_pillow_draws(at(latents, number), size)
+            assert np.abs((drawn + 1) / 2 - expected).max() < bound, number
+            assert np.abs((drawn + 1) / 2 - expected).mean() < 0.007, number
+
+    def test_every_letter_of_every_style_is_as_tall_as_its_scale(self):
+        covered = data.draw(letters_in_all_styles(scale=1.2), 64)[..., 0] > 0
+        tall = np.sum(covered.any(axis=2), axis=1) * 2 / 64
+        np.testing.assert_allclose(tall, 1.2, atol=2 / 64)
+
+    def test_the_letters_of_a_style_differ(self):
+        drawn = data.draw(letters_in_all_styles(), 32).reshape(len(glyphs.LETTERS), -1, 32 * 32)
+        for style in drawn.swapaxes(0, 1):
+            apart = np.abs(style[:, None] - style[None]).mean(axis=2)
+            assert apart[~np.eye(len(style), dtype=bool)].min() > 0.04  # of 2
+
+    def test_centre_moves_and_scale_enlarges(self):
+        here, there = data.draw(Glyphs(letter=1, x=[0.0, 0.125], y=[0.0, 0.25]), 32)
+        np.testing.assert_allclose(np.roll(here, (-4, 2), axis=(0, 1)), there, atol=1e-5)
+        small, large = data.draw(Glyphs(letter=3, scale=[0.6, 1.2]), 64)[..., 0] + 1
+        assert large.sum() / small.sum() == pytest.approx(4, rel=0.01)
+
+    def test_shear_moves_rows_to_the_right_by_their_height(self):
+        line = (np.arange(64) + 0.5) / 32 - 1
+        upright, leaning = data.draw(Glyphs(letter=8, scale=1.2, shear=[0, 0.3]), 64)[..., 0] + 1
+        rows = np.flatnonzero(upright.sum(axis=1) > 1)[2:-2]
+        moved = [(image[rows] @ line) / image[rows].sum(axis=1) for image in (leaning, upright)]
+        np.testing.assert_allclose(moved[0] - moved[1], -0.3 * line[rows], atol=0.01)
+
+    def test_stroke_adds_what_steiner_says(self):
+        strokes = np.linspace(0, 0.1, 6)
+        area = (data.draw(Glyphs(letter=8, scale=1.0, stroke=strokes), 64) + 1).sum((1, 2, 3)) / 2
+        area *= (2 / 64) ** 2
+        perimeter = 2 * (1 + area[0])  # of an I, a bar of height 1
+        grown = perimeter * strokes + np.pi * strokes**2
+        np.testing.assert_allclose(area - area[0], grown, rtol=0.03)
+
+    def test_shade_and_grey_ground(self):
+        shades = np.array([-0.5, 0.25, 1.0])
+        images = data.draw(Glyphs(letter=8, style=1, shade=shades, hue=0.3), 32)
+        np.testing.assert_allclose(images[:, 16, 16, 0], shades, atol=1e-6)
+        assert (images[:, 0] == -1).all()
+
+    def test_hues_are_those_of_letter_and_ground(self):
+        thirds = np.arange(3) / 3
+        images = data.draw(Glyphs(8, 1, hue=thirds, ground=1 - thirds, shade=0.5), 32, channels=3)
+        letter, ground = images[:, 16, 16], images[:, 0, 0]
+        assert letter.argmax(axis=1).tolist() == [0, 1, 2]  # red, green, blue
+        assert ground.argmax(axis=1).tolist() == [0, 2, 1]
+        np.testing.assert_allclose(letter.max(axis=1), 0.5, atol=1e-5)
+        np.testing.assert_allclose(ground.max(axis=1), -0.5, atol=1e-5)
+        one_turn = data.draw(Glyphs(hue=[0.2, 1.2], ground=[0.7, -0.3]), 32, channels=3)
+        np.testing.assert_allclose(one_turn[0], one_turn[1], atol=1e-5)
+
+    def test_latents_fill_their_ranges_and_the_picture_holds_every_letter(self):
+        latents = data.load("glyphs", count=3000, size=8).latents
+        ranges = {name: (value.min(), value.max()) for name, value in latents._asdict().items()}
+        assert ranges.pop("letter") == (0, 9)
+        assert ranges.pop("style") == (0, len(glyphs.STYLES) - 1)
+        for name, (low, high) in glyphs._RANGES.items():
+            least, most = ranges[name]
+            assert low <= least < low + 0.01 * (high - low), name
+            assert high - 0.01 * (high - low) < most <= np.float32(high), name
+        assert np.abs(np.corrcoef(latents[1:]) - np.eye(9)).max() < 0.08
+        corners = np.array(np.meshgrid([-0.1, 0.1], [-0.1, 0.1], [-0.2, 0.2])).reshape(3, -1)
+        for x, y, shear in corners.T:
+            outermost = letters_in_all_styles(x=x, y=y, scale=1.25, shear=shear, stroke=0.04)
+            images = data.draw(outermost, 64)
+            frame = images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]
+            assert np.max(frame) < -0.99
+
+    def test_load_gives_what_its_latents_draw(self):
+        train = data.load("glyphs", count=12, channels=3)
+        assert train.images.shape == (12, 32, 32, 3)
+        assert "".join(train.classes[label] for label in train.labels) == "ABCDEFGHIJAB"
+        np.testing.assert_array_equal(train.labels, train.latents.letter)
+        np.testing.assert_array_equal(train.images, data.draw(train.latents, 32, channels=3))
+        assert train.images.dtype == np.float32
+        assert np.abs(train.images).max() <= 1
+        assert repr(train) == (
+            "Images(12 of [32, 32, 3], 10 classes, glyphs train: drawn with seed 0)"
+        )
+
+    def test_splits_and_seeds_draw_other_letters(self):
+        calls = ({}, {"split": "test"}, {"seed": 1}, {"split": "test", "seed": 1})
+        drawn = [data.load("glyphs", count=500, size=8, **call) for call in calls]
+        assert len(set(np.concatenate([part.latents.x for part in drawn]).tolist())) > 1990
+        assert len(distinct(np.concatenate([part.images for part in drawn]))) == 2000
+
+    def test_repeat_and_grow(self):
+        few, more = (data.load("glyphs", count=n, size=16, channels=3) for n in (40, 170))
+        np.testing.assert_array_equal(few.images, more.images[:40])
+        np.testing.assert_array_equal(
+            few.images, data.load("glyphs", count=40, size=16, channels=3).images
+        )
+
+    def test_are_the_same_pictures_on_every_machine(self):
+        images = data.load("glyphs", count=20, size=8, channels=3).images
+        np.testing.assert_allclose(images.mean((1, 2)).sum(axis=0), KNOWN_MEANS, atol=0.02)
+
+    @pytest.mark.parametrize(("size", "channels"), [(32, 1), (64, 1), (32, 3)])
+    def test_neighbours_and_a_linear_map_read_new_ones(self, size, channels):
+        train, test = (
+            data.load("glyphs", split, count=count, size=size, channels=channels)
+            for split, count in (("train", 2000), ("test", 500))
+        )
+        x, new = (part.flat.astype(np.float64) for part in (train, test))
+        distances = np.sum(x**2, axis=1) - 2 * new @ x.T
+        read = train.labels[np.argmin(distances, axis=1)]
+        wanted = np.eye(10)[train.labels]
+        ridge = x.T @ np.linalg.solve(x @ x.T + 100 * np.eye(len(x)), wanted)
+        linear = np.argmax(new @ ridge, axis=1)
+        # Pictures of one letter in two colours lie far apart: only their projections are close.
+        assert np.mean(read == test.labels) > (0.9 if channels == 1 else 0.65)
+        assert np.mean(linear == test.labels) > 0.87
+
+    def test_fonts_that_are_gone_are_named(self, monkeypatch):
+        glyphs._fields.cache_clear()
+        monkeypatch.setattr(glyphs, "find_spec", lambda name: None)
+        with pytest.raises(OSError, match=r"fonts of Matplotlib.*Install Matplotlib again"):
+            data.load("glyphs", count=1)
+
+    def test_need_no_matplotlib(self):
+        code = (
+            "import sys; from freezechaos import data; data.load('glyphs', count=1);"
+            "assert not {'matplotlib', 'matplotlib.pyplot'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"size": 4}, "`size` must be 8 pixels or more, an integer; got 4"),
+            ({"channels": 2}, "`channels` must be 1 or 3; got 2. 1 is grey"),
+            ({"letter": 10}, "`letter` must be 0 to 9; got 10. 0 is A, 9 is J"),
+            ({"letter": 0.5}, "`letter` must be 0 to 9; got 0.5"),
+            ({"style": [0, 99]}, "`style` must be 0 to 10; got 99. It is a font"),
+            ({"scale": 0}, "`scale` must be above 0; got 0. The picture's height is 2"),
+            ({"stroke": 0.5}, r"`stroke` must be in \[-0.2, 0.2\]; got 0.5"),
+            ({"shade": -2.0}, r"`shade` must be in \[-1, 1\]; got -2"),
+            ({"hue": np.inf}, "`hue` must be finite; got inf"),
+            ({"shear": [0.1, np.nan]}, "`shear` must be finite; got nan"),
+            ({"x": [0.1, 0.2], "y": np.ones(3)}, r"`x` must be .* 3; got shape \[2\]"),
+            ({"ground": "green"}, "`ground` must be numbers; got 'green'"),
+        ],
+    )
+    def test_bad_latents(self, arguments, message):
+        options = {name: arguments.pop(name) for name in ("size", "channels") if name in arguments}
+        with pytest.raises(ValueError, match=message):
+            data.draw(Glyphs(**arguments), **options)
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -420,6 +619,54 @@ class TestDownloads:
         assert len(data.load("mnist")) == 12
         assert mnist.handler.asked == [f"/{IMAGES}"]
         assert (tmp_path / "cache" / IMAGES).read_bytes() == SMALL[IMAGES]
+
+
+class TestImagesOfTheBook:
+    @pytest.fixture
+    def clothes(self, publisher) -> Publisher:
+        files = {name.replace("mnist/", "fashion-mnist/"): raw for name, raw in SMALL.items()}
+        publisher.publish("fashion_mnist", files)
+        return publisher
+
+    def test_are_fetched_once(self, clothes, capsys):
+        assert data.of_the_book() == "glyphs"
+        fetching.main()
+        assert data.of_the_book() == "fashion_mnist"
+        assert len(clothes.handler.asked) == 4
+        assert capsys.readouterr().out == "book: its images are fashion_mnist\n"
+        fetching.main()
+        assert len(clothes.handler.asked) == 4
+
+    def test_without_a_network_are_asked_for_once(self, clothes, capsys, tmp_path):
+        nowhere = [
+            replace(file, url="http://127.0.0.1:9/file")
+            for file in archives.ARCHIVES["fashion_mnist"]
+        ]
+        clothes.patch.setitem(archives.ARCHIVES, "fashion_mnist", tuple(nowhere))
+        fetching.main()
+        assert capsys.readouterr().out == (
+            "book: could not fetch Fashion-MNIST (ConnectionError)\nbook: its images are glyphs\n"
+        )
+
+    def test_an_address_that_does_not_answer_is_given_up(self, clothes, capsys, monkeypatch):
+        monkeypatch.setattr(fetching, "PATIENCE", 0.2)
+        monkeypatch.setattr(clothes.handler, "do_GET", lambda self: time.sleep(1))
+        start = time.monotonic()
+        fetching.main()
+        assert time.monotonic() - start < 0.9
+        assert "ReadTimeout" in capsys.readouterr().out
+
+    def test_of_another_content_are_not_believed(self, clothes, capsys):
+        (clothes.folder / IMAGES.replace("mnist/", "fashion-mnist/")).write_bytes(b"a login page")
+        fetching.main()
+        assert "must have the SHA-256 checksum" in capsys.readouterr().out
+        assert data.of_the_book() == "glyphs"
+
+    def test_wrong_folder_is_said(self, clothes, capsys, monkeypatch):
+        monkeypatch.setenv("FREEZECHAOS_DATA", "misspelt")
+        fetching.main()
+        assert "`FREEZECHAOS_DATA` must name a folder" in capsys.readouterr().out
+        assert clothes.handler.asked == []
 
 
 class TestOwnFolder:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import equinox as eqx
@@ -17,6 +18,7 @@ import numpy as np
 import optax
 import pytest
 
+from freezechaos import data
 from freezechaos.gan import LOSSES, PRESETS, game, training
 from freezechaos.gan.checkpoints import (
     BrokenCheckpointError,
@@ -546,3 +548,14 @@ def test_images_that_are_refused(tmp_path, images, message):
     with pytest.raises(ValueError, match=message):
         training.train(TINY, tmp_path / "new", progress=False, images=images)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("size", "colours"), [(16, 1), (32, 3)])
+def test_letters_are_drawn_at_the_size_and_in_the_colours_of_the_preset(monkeypatch, size, colours):
+    monkeypatch.setattr(data, "load", partial(data.load, count=20))
+    letters = replace(PRESETS["smoke"], data="glyphs", size=size, colours=colours)
+    train, test = (training.real_images(letters, split).images for split in ("train", "test"))
+    assert train.shape == test.shape == (20, size, size, colours)
+    expected = data.load("glyphs", size=size, channels=colours).images
+    np.testing.assert_array_equal(train, expected)
+    assert not np.array_equal(train, test)

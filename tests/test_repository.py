@@ -143,6 +143,17 @@ def test_commands_exist(document: str) -> None:
     assert commands <= targets()
 
 
+def test_only_an_asked_for_build_of_the_book_asks_for_its_images() -> None:
+    def lines(*arguments: str) -> str:
+        command = ["make", "--dry-run", *arguments]
+        options = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
+        return subprocess.run(command, env={"PATH": os.environ["PATH"]}, **options).stdout
+
+    assert "freezechaos.data" in lines("book")
+    assert "freezechaos.data" not in lines("book", "FETCH=")
+    assert "freezechaos.data" not in lines("test")
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_run_what_there_is(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())

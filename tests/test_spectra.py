@@ -539,6 +539,7 @@ class TestCheckerboardEnergy:
         [
             ("digits", 1),
             ("shapes", 2),
+            ("glyphs", 2),
             pytest.param("fashion_mnist", 2, marks=pytest.mark.images),
         ],
     )

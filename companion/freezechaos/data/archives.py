@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pooch
 
@@ -60,14 +61,18 @@ ARCHIVES = {
 }
 
 
-def fetch(archive: Archive) -> bytes:
+def fetch(archive: Archive, patience: float = 30.0) -> bytes:
     """The verified bytes of an archive, downloaded where they are not on this machine.
+
+    Arguments:
+        archive: one of `ARCHIVES`.
+        patience: seconds without a byte after which its address is given up.
 
     Raises:
         ValueError: the file in FREEZECHAOS_DATA, or what the address serves, is another one.
         OSError: the download fails.
     """
-    return at_hand(archive) or _download(archive)
+    return at_hand(archive) or _download(archive, patience)
 
 
 def at_hand(archive: Archive) -> bytes | None:
@@ -99,14 +104,15 @@ def _verified(archive: Archive, raw: bytes, where: str, way_out: str) -> bytes:
     return raw
 
 
-def _download(archive: Archive) -> bytes:
+def _download(archive: Archive, patience: float) -> bytes:
     target = cache() / archive.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         pooch.get_logger().info("Downloading %s to %s.", archive.url, target.parent)
         with TemporaryDirectory(dir=target.parent) as folder:
             part = Path(folder, target.name)
-            pooch.HTTPDownloader(progressbar=True, chunk_size=2**16)(archive.url, str(part), None)
+            options: dict[str, Any] = {"progressbar": True, "chunk_size": 2**16}
+            pooch.HTTPDownloader(**options, timeout=patience)(archive.url, str(part), None)
             raw = _verified(archive, part.read_bytes(), archive.url, "Try another network")
             part.replace(target)
     except OSError as error:

@@ -1,6 +1,7 @@
 """The image sets by name, their two splits, and balanced parts of them."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from os import PathLike
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from . import archives, photographs, shapes
+from . import archives, glyphs, photographs, shapes
 from .formats import read_idx, read_photographs
 
 _TEN = tuple("0123456789")
@@ -20,8 +21,14 @@ _IDX = {  # classes, owner
     "mnist": (_TEN, "LeCun, Cortes, Burges, CC BY-SA 3.0"),
     "fashion_mnist": (_CLOTHES, "Zalando SE, MIT"),
 }
-_NAMES = ("digits", "shapes", *archives.ARCHIVES, "folder")
-_SPRITES = {"train": 12_000, "test": 3_000}
+_Latents = shapes.Latents | glyphs.Glyphs
+_Sampler = Callable[[int, tuple[int, ...]], _Latents]
+_DRAWN: dict[str, tuple[tuple[str, ...], _Sampler]] = {
+    "shapes": (shapes.SHAPES, shapes.sample),
+    "glyphs": (glyphs.LETTERS, glyphs.sample),
+}
+_NAMES = ("digits", *_DRAWN, *archives.ARCHIVES, "folder")
+_MANY = {"train": 12_000, "test": 3_000}  # of what is drawn, if not said
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,7 +40,7 @@ class Images:
         labels: the class of each; None in a folder without subfolders.
         classes: their names; `classes[labels[0]]` is that of the first image.
         source: set and split, whose it is, its licence.
-        latents: what the sprites of `shapes` are drawn from.
+        latents: what `shapes` or `glyphs` are drawn from.
 
     `flat` are the images as rows [n, height * width * channels], as networks and kernels take them.
     """
@@ -42,7 +49,7 @@ class Images:
     labels: Int32[np.ndarray, " n"] | None
     classes: tuple[str, ...]
     source: str
-    latents: shapes.Latents | None = None
+    latents: _Latents | None = None
 
     @property
     def flat(self) -> Float32[np.ndarray, "n pixels"]:
@@ -82,7 +89,8 @@ def load(
     """The images of a set's split, float32 in [-1, 1], with their labels.
 
     - `digits`: 1442 + 355 of 8x8, grey; UCI, CC BY 4.0; built in (scikit-learn)
-    - `shapes`: any number of any size, grey; drawn here from known latents
+    - `shapes`: any number of any size, grey; sprites, drawn here from known latents
+    - `glyphs`: any number of any size, grey or colour; letters, A to J, drawn as well
     - `mnist`: 60000 + 10000 of 28x28, grey; LeCun, Cortes and Burges, CC BY-SA 3.0
     - `fashion_mnist`: 60000 + 10000 of 28x28, grey; Zalando SE, MIT
     - `sign_digits`: 1653 + 409 photographs of hands; Mavi, arXiv:2011.08927, Apache-2.0
@@ -96,9 +104,9 @@ def load(
         name: one of the above.
         split: "train" or "test"; they share no image.
         count: so many, shuffled, classes as equal as can be; all, in their order, if left out.
-        seed: shuffles for `count`, which as it grows only adds images; draws the `shapes`.
-        size: side in pixels, 8 or more; if left out the set's own, 32 for shapes, 64 for
-            photographs.
+        seed: shuffles for `count`, which as it grows only adds images; draws what is drawn.
+        size: side in pixels, 8 or more; if left out the set's own, 32 for what is
+            drawn, 64 for photographs.
         channels: 1 for grey, 3 for colour; if left out the set's own.
         path: the folder of `folder`.
 
@@ -113,8 +121,8 @@ def load(
     """
     _check_name(name)
     _check(name, split, count, seed, size, channels, path)
-    if name == "shapes":
-        return _shapes(split, count, seed, size or 32, channels)
+    if name in _DRAWN:
+        return _drawn(name, split, count, seed, size or 32, channels or 1)
     pool = _pool(name, split, path)
     chosen = np.arange(len(pool.labels)) if name in _IDX else _part(pool.labels, split)
     if len(chosen) == 0:
@@ -132,6 +140,37 @@ def load(
     images = _pictures(pool, chosen, size or pool.size, channels)
     labels = pool.labels[chosen].astype(np.int32) if pool.classes else None
     return Images(images, labels, pool.classes, pool.source)
+
+
+def draw(
+    latents: _Latents, size: int = 32, channels: int = 1
+) -> Float32[np.ndarray, "n size size channels"]:
+    """Pictures of the latents: sprites of `Latents`, letters of `Glyphs`.
+
+    Arguments:
+        latents: what to draw; `latents._replace(scale=1.0)` draws all in one size.
+        size: side of the pictures in pixels, 8 or more.
+        channels: 1 for grey, 3 for colour; sprites stay grey.
+
+    Raises:
+        ValueError: an argument out of range or not finite.
+        OSError: Matplotlib's fonts are not there, of which letters are drawn.
+
+    >>> from freezechaos import data
+    >>> bolder = data.draw(data.Glyphs(letter=0, stroke=np.linspace(0, 0.1, 4)))
+    >>> bolder.shape, bool(np.all(np.diff(bolder.mean((1, 2, 3))) > 0))
+    ((4, 32, 32, 1), True)
+    """
+    if not _tint(channels):
+        raise ValueError(f"`channels` must be 1 or 3; got {channels!r}. 1 is grey, 3 is colour.")
+    if isinstance(latents, glyphs.Glyphs):
+        return glyphs.draw(latents, size, channels)
+    return np.repeat(shapes.draw(latents, size), channels, axis=-1)
+
+
+def of_the_book() -> str:
+    """The set that the book shows: "fashion_mnist" where it is available, "glyphs" elsewhere."""
+    return "fashion_mnist" if available("fashion_mnist") else "glyphs"
 
 
 def available(name: str) -> bool:
@@ -159,7 +198,7 @@ def _check_name(name: str) -> None:
 def _check(
     name: str, split: str, count: Any, seed: Any, size: Any, channels: Any, path: Any
 ) -> None:
-    known, folder = isinstance(split, str) and split in _SPRITES, name == "folder"
+    known, folder = isinstance(split, str) and split in _MANY, name == "folder"
     needed = "your folder of pictures" if folder else "left out"
     placed, tinted = _named(path) if folder else path is None, channels is None or _tint(channels)
     for argument, value, fine, needs, hint in (
@@ -188,11 +227,11 @@ def _named(path: Any) -> bool:
     return isinstance(path, str | PathLike) and path != ""
 
 
-def _shapes(split: str, count: int | None, seed: int, size: int, channels: int | None) -> Images:
-    latents = shapes.sample(count or _SPRITES[split], (seed, list(_SPRITES).index(split)))
-    images = np.repeat(shapes.draw(latents, size), channels or 1, axis=-1)
-    source = f"shapes {split}: drawn with seed {seed}"
-    return Images(images, np.asarray(latents.shape), shapes.SHAPES, source, latents)
+def _drawn(name: str, split: str, count: int | None, seed: int, size: int, channels: int) -> Images:
+    classes, sample = _DRAWN[name]
+    latents = sample(count or _MANY[split], (seed, list(_MANY).index(split)))
+    source = f"{name} {split}: drawn with seed {seed}"
+    return Images(draw(latents, size, channels), np.asarray(latents[0]), classes, source, latents)
 
 
 def _pool(name: str, split: str, path: Any) -> _Pool:

@@ -19,13 +19,13 @@ SAMPLES = (32, 64, 128, 256)
 TESTS = 256
 DRAWS = 4  # networks at every setting, each with its own function at birth
 RANKS = np.unique(np.geomspace(1, min(SAMPLES), 12).astype(int))
-TITLES = {"fashion_mnist": "Fashion-MNIST", "digits": "handwritten digits"}
+TITLES = {"fashion_mnist": "Fashion-MNIST", "glyphs": "letters"}
 
 
 @cache
 def images() -> tuple[str, data.Images, data.Images]:
-    """The set's name, training and test images: Fashion-MNIST where it is at hand, or digits."""
-    name = "fashion_mnist" if data.available("fashion_mnist") else "digits"
+    """The name, training and test images of the set that the book shows."""
+    name = data.of_the_book()
     return name, data.load(name, count=max(SAMPLES)), data.load(name, "test", count=TESTS)
 
 
