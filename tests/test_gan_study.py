@@ -1,132 +1,263 @@
-"""The stored study: what is observed, and that it goes on where it was killed."""
+"""Experiments as data: what is observed, stored and read, and that a study goes on when killed."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from freezechaos import data
-from freezechaos.gan import PRESETS, game, indicators, study, training
+from freezechaos.gan import PRESETS, experiments, game, study, training
+from freezechaos.gan.experiments import EXPERIMENTS, Experiment
 
 TINY = replace(
     PRESETS["smoke"], width=4, discriminator_width=2, convolutions=0, latent=4, batch=4,
-    record=20, save=40, steps=40,
+    record=20, save=20, steps=40,
 )  # fmt: skip
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, 16, 16, 1)).astype(np.float32)
+ASKED = Experiment(
+    "Does β = 0.2 matter?", TINY, {"β = 0.1": {}, "β = 0.2": {"beta": 0.2}}, seeds=2,
+    frames=(0, 1, 5, 40, 50), samples=10,
+)  # fmt: skip
+QUALITY = {"frechet": 2.5, "kernel": np.nan, "diversity": 0.5}
+STORED = sorted(
+    (name, setting)
+    for name, one in EXPERIMENTS.items()
+    for setting in one.settings
+    if (study.STORED / study.slug(name) / f"{study.slug(setting)}.json").exists()
+)
 
 
 @pytest.fixture(scope="module")
-def seen() -> study.Run:
-    return study.run(TINY, IMAGES)
+def seen(tmp_path_factory) -> study.Run:
+    folder = tmp_path_factory.mktemp("run")
+    return study.run(TINY, folder, frames=ASKED.frames, samples=10, images=IMAGES, judge=False)
 
 
-def test_observes_from_birth_to_end(seen, tmp_path):
-    assert seen.steps.tolist() == [0, 20, 40]
-    assert seen.frames.shape == (3, study.LATENTS, 16, 16, 1)
-    trained = training.train(TINY, tmp_path, progress=False, images=IMAGES)
-    last = training.metrics_of(tmp_path / "metrics.jsonl")[-1]
-    for name, values in seen.metrics.items():
-        assert values[-1] == pytest.approx(last[name], rel=1e-4), name
-    shown = game.samples(trained.generator, study.LATENTS, key=game.keys(0).fixed)
-    assert seen.frames[-1] == pytest.approx((shown + 1) * 127.5, abs=0.6)
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """The experiment, on noise, in an empty folder that is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "asked", ASKED)
+    monkeypatch.setattr(study, "_store_real", lambda *_: None)
+    monkeypatch.setattr(study, "quality", lambda *_: QUALITY)
+    monkeypatch.setattr(training, "real_images", lambda *_: data.Images(IMAGES, None, (), "noise"))
+    return tmp_path / "made"
 
 
-def test_birth_is_the_untrained_generator(seen):
-    born = game.observe(game.initial(TINY))
-    assert seen.metrics["diversity"][0] == pytest.approx(float(born["diversity"]), rel=1e-5)
-    assert np.isnan(seen.metrics["generator"][0])
+class TestRun:
+    def test_observes_from_birth_to_end(self, seen, tmp_path):
+        """Frames and metrics are those of a run that nobody watches."""
+        assert seen.times == (0, 1, 5, 40)
+        assert seen.steps.tolist() == [0, 1, 5, 20, 40]
+        assert seen.frames.shape == (4, study.LATENTS, 16, 16, 1)
+        trained = training.train(TINY, tmp_path, progress=False, images=IMAGES)
+        last = training.metrics_of(tmp_path / "metrics.jsonl")[-1]
+        for name in ("diversity", "lattice", "border_contrast"):
+            assert seen.metrics[name][-1] == pytest.approx(last[name], rel=1e-4), name
+        key = game.keys(0).fixed
+        shown = game.samples(trained.generator, key=key)[: study.LATENTS]
+        np.testing.assert_allclose(seen.frames[-1], (shown + 1) * 127.5, atol=0.6)
+        shown = game.samples(trained.average, key=key)[:10]
+        np.testing.assert_allclose(seen.samples, (shown + 1) * 127.5, atol=0.6)
+
+    def test_birth_is_the_untrained_generator(self, seen):
+        born = game.observe(game.initial(TINY))
+        assert seen.metrics["diversity"][0] == pytest.approx(float(born["diversity"]), rel=1e-5)
+        assert np.isnan(seen.metrics["generator"][0])
+        assert np.isfinite(seen.metrics["accuracy"][1:]).all()
+
+    def test_says_where_it_was_made(self, seen):
+        assert jax.__version__ in seen.made
+        assert "freezechaos" in seen.made
 
 
-def test_goes_on_and_reads_back(seen, tmp_path, monkeypatch):
-    made = []
+class TestStudy:
+    def test_stores_what_is_read(self, asked):
+        study.study("asked", asked, progress=False)
+        for setting in ASKED.settings:
+            runs = study.stored("asked", setting, asked)
+            assert [one.preset for one in runs] == [ASKED.preset(setting, seed) for seed in (0, 1)]
+        folder = asked.parent / "again"
+        again = study.run(
+            ASKED.preset("β = 0.2", 1), folder, frames=ASKED.frames, samples=10, judge=False
+        )
+        last = runs[1]
+        np.testing.assert_array_equal(last.frames, again.frames)
+        np.testing.assert_array_equal(last.samples, again.samples)
+        assert last.times == again.times
+        assert last.quality.keys() == QUALITY.keys()
+        assert np.isnan(last.quality["kernel"])
+        for name, values in again.metrics.items():
+            np.testing.assert_allclose(last.metrics[name], values, rtol=1e-4)
+        assert not any((asked.parent / study.UNFINISHED).rglob("*.npy"))
 
-    def run(preset):
-        made.append(preset.seed)
-        return replace(seen, preset=preset)
+    def test_goes_on(self, asked, monkeypatch):
+        """What is stored is kept, more seeds are added, and another preset is run anew."""
+        made = []
+        run = study.run
 
-    monkeypatch.setattr(study, "SETTINGS", {"freeze": TINY})
-    monkeypatch.setattr(study, "run", run)
-    study.study(2, tmp_path, progress=False)
-    assert made == [0, 1]
-    assert study.real(tmp_path).keys() == set(seen.metrics) - {
-        "step", "discriminator", "generator", "finite"
-    }  # fmt: skip
-    study.study(3, tmp_path, progress=False)
-    assert made == [0, 1, 2]
-    first, *others = study.stored("freeze", tmp_path)
-    assert np.array_equal(first.frames, seen.frames)
-    assert [one.frames for one in others] == [None, None]
-    assert [one.preset.seed for one in (first, *others)] == [0, 1, 2]
-    np.testing.assert_allclose(first.metrics["diversity"], seen.metrics["diversity"], rtol=1e-4)
-    monkeypatch.setattr(study, "SETTINGS", {"freeze": replace(TINY, beta=0.2)})
-    study.study(1, tmp_path, progress=False)
-    assert made == [0, 1, 2, 0]
+        def counted(preset, *rest, **options):
+            made.append((preset.beta, preset.seed))
+            return run(preset, *rest, **options)
 
+        monkeypatch.setattr(study, "run", counted)
+        study.study("asked", asked, seeds=1, progress=False)
+        study.study("asked", asked, progress=False)
+        assert made == [(0.1, 0), (0.2, 0), (0.1, 1), (0.2, 1)]
+        other = replace(ASKED, settings={**ASKED.settings, "β = 0.2": {"beta": 0.3}})
+        monkeypatch.setitem(experiments.EXPERIMENTS, "asked", other)
+        study.study("asked", asked, seeds=1, progress=False)
+        assert made[4:] == [(0.3, 0)]
 
-@pytest.mark.parametrize("name", study.SETTINGS)
-def test_what_comes_with_the_package_is_the_study_of_today(name):
-    runs = study.stored(name)
-    assert [one.preset for one in runs] == [
-        replace(study.SETTINGS[name], seed=seed) for seed in range(3)
-    ]
-    assert runs[0].frames.shape == (len(study.FRAMES), study.LATENTS, 32, 32, 1)
-    for one in runs:
-        assert one.steps.tolist() == list(range(0, 401, 20))
-        for metric, values in one.metrics.items():
-            of_training = metric in ("discriminator", "generator")
-            assert np.isfinite(values[1 if of_training else 0 :]).all(), metric
+    def test_after_a_kill_it_is_the_same_run(self, seen, tmp_path):
+        """Killed at the frame of step 5, the run goes on to the same numbers and frames."""
+        code = (
+            "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_gan_study as me; "
+            "from pathlib import Path; from freezechaos.gan import study; "
+            "write = study.write_atomically; "
+            "study.write_atomically = lambda file, content: os.kill(os.getpid(), signal.SIGKILL) "
+            "if file.name == '000040.npy' else write(file, content); "
+            "study.run(me.TINY, Path(sys.argv[2]), frames=me.ASKED.frames, images=me.IMAGES, "
+            "judge=False)"
+        )
+        folder = tmp_path / "killed"
+        killed = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code, str(Path(__file__).parent), str(folder)],
+            env=dict(os.environ), capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert sorted(path.stem for path in (folder / "frames").iterdir()) == [
+            "000000", "000001", "000005"
+        ]  # fmt: skip
+        after = study.run(TINY, folder, frames=ASKED.frames, samples=10, images=IMAGES, judge=False)
+        np.testing.assert_array_equal(after.frames, seen.frames)
+        np.testing.assert_array_equal(after.samples, seen.samples)
+        for name, values in seen.metrics.items():
+            np.testing.assert_array_equal(after.metrics[name], values)
 
-
-@pytest.mark.parametrize("name", ["freeze", "batchnorm", "usual"])
-def test_stored_runs_are_born_as_today(name):
-    first, *_ = study.stored(name)
-    born = game.observe(game.initial(first.preset))
-    for metric in ("diversity", "checkerboard_2", "border_contrast"):
-        assert first.metrics[metric][0] == pytest.approx(float(born[metric]), rel=1e-3), metric
-    network, key = game.initial(first.preset).generator, game.keys(0).fixed
-    shown = (game.samples(network, study.LATENTS, key=key) + 1) * 127.5
-    assert first.frames[0] == pytest.approx(shown, abs=1)
-
-
-@pytest.mark.images
-def test_real_images_are_those_of_the_indicators():
-    if not data.available("fashion_mnist"):
-        pytest.skip("needs Fashion-MNIST")
-    real = training.real_images(study.SETTINGS["freeze"]).images[: study.REAL]
-    found = indicators.image_metrics(real)
-    for name, value in study.real().items():
-        assert value == pytest.approx(float(found[name]), abs=1e-5), name
-
-
-def test_over_seeds_is_a_mean_with_its_standard_error():
-    ends = [one.metrics["diversity"][-2:].mean() for one in study.stored("freeze")]
-    mean, error = study.over_seeds("freeze", "diversity", 380, 400)
-    assert mean == pytest.approx(sum(ends) / 3)
-    assert error == pytest.approx(sum((end - mean) ** 2 for end in ends) ** 0.5 / 6**0.5)
-
-
-@pytest.mark.parametrize(
-    ("metric", "since", "message"),
-    [
-        ("variety", 0, "`metric` must be one of step, .*diversity"),
-        ("diversity", 401, "every 20 up to 400; got 401 and 410"),
-    ],
-)
-def test_over_seeds_of_nothing(metric, since, message):
-    with pytest.raises(ValueError, match=message):
-        study.over_seeds("freeze", metric, since, 410)
+    def test_summary_is_a_line_a_setting(self, asked, monkeypatch):
+        study.study("asked", asked, seeds=1, progress=False)
+        monkeypatch.setattr(study, "real", lambda *_: {"lattice": 0.5})
+        monkeypatch.setattr(study, "_COLUMNS", ("frechet",))
+        _, head, *lines = study.summary("asked", asked).splitlines()
+        assert head.split() == ["setting", "seeds", "steps", "frechet", "diversity", "lattice/real"]
+        one, other = (line.split() for line in lines)
+        assert one[:3] == ["β", "=", "0.1"]
+        assert one[3:8] == ["1", "40", "2.5", "±", "nan"]
+        late = study.over_seeds("asked", "β = 0.2", "lattice", 32, asked)[0]
+        assert float(other[11]) == pytest.approx(late / 0.5, rel=0.01)
 
 
-def test_nothing_stored(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"must hold chaos\.json; .* Make it with"):
-        study.stored("chaos", tmp_path)
+class TestOverSeeds:
+    @pytest.fixture
+    def two(self, asked):
+        study.study("asked", asked, progress=False)
+        return asked
+
+    def test_is_a_mean_with_its_standard_error(self, two):
+        ends = [
+            one.metrics["diversity"][-2:].mean() for one in study.stored("asked", "β = 0.1", two)
+        ]
+        mean, error = study.over_seeds("asked", "β = 0.1", "diversity", 20, two)
+        assert mean == pytest.approx(sum(ends) / 2)
+        assert error == pytest.approx(abs(ends[0] - ends[1]) / 2)
+
+    def test_of_what_is_measured_at_the_end(self, two):
+        assert study.over_seeds("asked", "β = 0.1", "diversity", folder=two) == (0.5, 0)
+        assert study.over_seeds("asked", "β = 0.1", "frechet", folder=two) == (2.5, 0)
+
+    @pytest.mark.parametrize(
+        ("metric", "since", "message"),
+        [
+            ("variety", 0, "`metric` must be one of step, .*diversity"),
+            ("diversity", 41, "must not lie beyond the last step, 40; got 41"),
+        ],
+    )
+    def test_of_nothing(self, two, metric, since, message):
+        with pytest.raises(ValueError, match=message):
+            study.over_seeds("asked", "β = 0.1", metric, since, two)
 
 
-def test_unknown_setting():
-    with pytest.raises(ValueError, match="must be one of freeze, edge"):
-        study.stored("frieze")
+class TestErrors:
+    def test_nothing_stored(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"chaos\.json; .* Make it with python"):
+            study.stored("headline", "chaos", tmp_path)
+        with pytest.raises(FileNotFoundError, match=r"must hold real-fashion_mnist-32x1\.json"):
+            study.real("headline", tmp_path)
+
+    def test_unknown_names(self):
+        with pytest.raises(ValueError, match="`name` must be one of activation and bias, depth"):
+            study.stored("deadline", "chaos")
+        with pytest.raises(ValueError, match="`setting` must be one of freeze, edge, chaos"):
+            study.stored("headline", "frieze")
 
 
-def test_says_where_it_was_made():
-    assert jax.__version__ in study.made()
+class TestWhatComesWithThePackage:
+    def test_names_make_files_of_their_own(self):
+        for name, one in EXPERIMENTS.items():
+            assert len({study.slug(setting) for setting in one.settings}) == len(one.settings), name
+        assert len(set(map(study.slug, EXPERIMENTS))) == len(EXPERIMENTS)
+
+    def test_fits(self):
+        """The repository stays small, and nothing lies there that no experiment names."""
+        files = [path for path in study.STORED.rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in files) < 12e6
+        known = {study.STORED / study.slug(name) / study.slug(setting) for name, setting in STORED}
+        runs = {path.with_name(path.name.removesuffix(path.suffix)) for path in files
+                if path.parent != study.STORED}  # fmt: skip
+        assert runs == known
+
+    @pytest.mark.parametrize(("name", "setting"), STORED)
+    def test_is_the_experiment_of_today(self, name, setting):
+        one = EXPERIMENTS[name]
+        runs = study.stored(name, setting)
+        assert [run.preset for run in runs] == [one.preset(setting, i) for i in range(len(runs))]
+        for run in runs:
+            times = tuple(time for time in one.frames if time <= run.preset.steps)
+            assert run.times == times
+            assert run.frames.shape[:2] == (len(times), study.LATENTS)
+            assert len(run.samples) == one.samples
+            assert set(run.times) <= set(run.steps)
+            assert run.steps[-1] == run.preset.steps
+            for metric, values in run.metrics.items():
+                of_training = metric in ("discriminator", "generator", "accuracy")
+                assert np.isfinite(values[1 if of_training else 0 :]).all(), metric
+            assert np.isfinite(list(run.quality.values())).all()
+
+    @pytest.mark.parametrize("setting", ["freeze", "batch norm"])
+    def test_is_born_as_today(self, setting):
+        first, *_ = study.stored("headline", setting)
+        state = game.initial(first.preset)
+        born = game.observe(state)
+        for metric in ("diversity", "lattice", "border_contrast"):
+            assert first.metrics[metric][0] == pytest.approx(float(born[metric]), rel=1e-3), metric
+        shown = game.samples(state.generator, key=game.keys(0).fixed)[: study.LATENTS]
+        np.testing.assert_allclose(first.frames[0], (shown + 1) * 127.5, atol=1)
+
+    @pytest.mark.images
+    def test_makes_the_same_first_steps(self):
+        """Two steps of descent: their losses, and the images after them."""
+        if not data.available("fashion_mnist"):
+            pytest.skip("needs Fashion-MNIST")
+        first, *_ = study.stored("headline", "chaos")
+        real = training.real_images(first.preset).images
+        state, losses = game.advance(
+            jax.numpy.asarray(real), game.initial(first.preset), first.preset, count=1
+        )
+        known = {name: first.metrics[name][1] for name in ("discriminator", "generator")}
+        assert float(losses.discriminator[0]) == pytest.approx(known["discriminator"], rel=1e-3)
+        assert float(losses.generator[0]) == pytest.approx(known["generator"], rel=1e-3)
+        shown = game.samples(state.generator, key=game.keys(0).fixed)[: study.LATENTS]
+        np.testing.assert_allclose(first.frames[1], (shown + 1) * 127.5, atol=2)
+
+    def test_real_images_have_a_floor(self):
+        floor = study.real("headline")
+        assert floor["frechet"] < 3
+        assert min(floor["precision"], floor["recall"], floor["coverage"]) > 0.85
+        assert floor["classes"] == 10
