@@ -1,6 +1,7 @@
 """The command line, from training to a report; what it refuses, and how."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from PIL import Image
 
 from freezechaos.gan import commands
 from freezechaos.gan.checkpoints import Checkpoints, read_preset
+from freezechaos.gan.experiments import EXPERIMENTS
 
 TRAIN = (
     "train --preset smoke --width 4 --discriminator-width 2 --convolutions 0 --latent 4 "
@@ -21,7 +23,10 @@ INDICATORS = (
     "diversity", "variance", "checkerboard_2", "checkerboard_4", "lattice", "lattice_prominence",
     "near_nyquist", "border_brightness", "border_contrast",
 )  # fmt: skip
-DISTANCES = "Fréchet distance", "precision", "recall"
+DISTANCES = (
+    "frechet", "kernel", "kernel_error", "precision", "recall", "density", "coverage", "classes",
+    "effective_classes",
+)  # fmt: skip
 
 
 def listing(folder: Path) -> dict[str, int]:
@@ -127,7 +132,7 @@ class TestReport:
         rows = rows_of(text)
         assert tuple(rows) == INDICATORS + DISTANCES
         assert f"right for {share[2]}% of test images" in text
-        fake, _, real = rows["Fréchet distance"]
+        fake, _, real = rows["frechet"]
         assert fake > real > 0
         assert rows["precision"][2] > 0.5
         assert rows["recall"][2] > 0.5
@@ -156,6 +161,40 @@ def refused(arguments: list[str]) -> int:
         return end.code
 
 
+class TestStudy:
+    def test_lists_experiments(self, there, capsys):
+        assert commands.main(["study"]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert [line.split(":")[0] for line in shown] == list(EXPERIMENTS)
+        assert not list(there.iterdir())
+
+    def test_summary_of_what_comes_with_the_package(self, capsys):
+        assert commands.main(["study", "--summary", "headline"]) == 0
+        title, head, *lines = capsys.readouterr().out.splitlines()
+        assert title.startswith("headline: ")
+        assert head.split()[:4] == ["setting", "seeds", "steps", "frechet"]
+        assert [line.split()[0] for line in lines] == ["freeze", "edge", "chaos", "batch"]
+
+    def test_runs_one_by_name(self, there, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            commands.study, "study", lambda *given, **options: asked.append((given, options))
+        )
+        assert commands.main(["study", "depth", "headline", "--seeds", "2", "--folder", "x"]) == 0
+        assert asked == [((n, Path("x")), {"seeds": 2}) for n in ("depth", "headline")]
+
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp932"])
+    def test_on_any_console(self, encoding):
+        """Names have a β, which not every console has."""
+        shown = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "freezechaos.gan", "study", "--summary"],
+            env=dict(os.environ) | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+            capture_output=True, timeout=300,
+        )  # fmt: skip
+        assert shown.returncode == 0, shown.stderr
+        assert b"headline: " in shown.stdout
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -177,7 +216,12 @@ class TestErrors:
             ("sample", "`folder` must hold a run; runs/smoke has no preset.json"),
             ("report", "`folder` must hold a run; runs/smoke has no preset.json"),
             ("report --folder nowhere", "`folder` must hold a run; nowhere has no preset.json"),
-            ("report --count 3", "`count` must be 4 or more; got 3"),
+            ("report --count 3", "`count` must be 6 or more; got 3"),
+            ("report --seed 99999999999999999999", "`seed` must be below"),
+            ("sample --seed 99999999999999999999", "`seed` must be below"),
+            ("classifier --seed 99999999999999999999", "`seed` must be below"),
+            ("study deadline", "`name` must be one of activation and bias, depth"),
+            ("study headline --seeds 0", "`seeds` must be 1 or more; got 0"),
             ("classifier --steps 0", "`steps` must be"),
             ("train --host 1", "`hosts` must be given with `host`"),
             ("train --seed 3000000000", "`seed` must be below"),

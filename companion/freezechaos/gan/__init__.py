@@ -4,11 +4,12 @@
 if it was. `indicators` say what its images look like: whether the generator collapsed, into a
 lattice perhaps; `distances` how near they are to real ones. `image_metrics` and `feature_metrics`
 have all of them by name.
-`study.stored` has the runs that come with the package.
+`experiments.EXPERIMENTS` are questions that many runs answer; `study` runs them, stores them and
+has those that come with the package.
 From a command line: `python -m freezechaos.gan train --preset smoke`.
 """
 
-from . import pictures, study
+from . import experiments, pictures, study
 from .classifier import feature_metrics, real_floor
 from .distances import (
     Classes,
@@ -63,6 +64,7 @@ __all__ = [
     "discriminator",
     "discriminator_accuracy",
     "diversity",
+    "experiments",
     "feature_metrics",
     "frechet",
     "generator",

@@ -234,7 +234,8 @@ def check_images(folder: Path, images: np.ndarray, *, writes: bool) -> None:
     Raises:
         ChangedPresetError: the run is on others.
     """
-    file, seen = folder / "images.json", {"shape": list(images.shape), "crc32": _checksum(images)}
+    file = folder / "images.json"
+    seen: dict[str, Any] = {"shape": list(images.shape), "crc32": _checksum(images)}
     if file.exists() and (old := json.loads(file.read_text("utf-8"))) != seen:
         raise ChangedPresetError(
             f"the images must be those of the run in {folder}, {old['shape'][0]} of checksum "

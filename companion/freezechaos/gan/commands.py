@@ -1,8 +1,9 @@
 """The command line: train, sample, report, classifier, study."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from .checkpoints import (
     read_preset,
 )
 from .experiments import EXPERIMENTS
-from .indicators import frechet, image_metrics, precision_recall
+from .indicators import image_metrics
 from .presets import PRESETS, Preset
 from .training import DivergedError
 
@@ -122,6 +123,7 @@ class Sample:
     def run(self) -> None:
         """Generate and write."""
         checks.whole("count", self.count, 1, "Try 64.")
+        _check_seed(self.seed)
         folder = _folder(self.folder, self.preset)
         state = newest(folder)
         network = state.average if self.average else state.generator
@@ -144,8 +146,8 @@ class Report:
 
     def run(self) -> None:
         """Generate, measure, print."""
-        checks.whole("count", self.count, 4, "Try 512; precision looks for three neighbours.")
-        checks.whole("seed", self.seed, 0, "Try 0.")
+        checks.whole("count", self.count, 6, "Try 512; density looks for five neighbours.")
+        _check_seed(self.seed)
         folder = _folder(self.folder, self.preset)
         state, preset = newest(folder), read_preset(folder)
         key, draw = jax.random.key(self.seed), np.random.default_rng(self.seed)
@@ -157,16 +159,17 @@ class Report:
             "average": game.samples(state.average, count, key=key),
             "real": other,
         }
-        rows = of_several(columns)
+        rows = of_several(columns.values(), image_metrics)
         if (file := classifier.classifier_file(preset)).exists():
             network, known = classifier.read(file)
-            seen = {name: classifier.features(network, images) for name, images in columns.items()}
-            rows |= of_features(seen, classifier.features(network, real))
+            rows |= of_several(
+                columns.values(), lambda images: classifier.feature_metrics(network, images, real)
+            )
             note = f"features of a classifier that is right for {known.accuracy:.1%} of test images"
         else:
             note = (
-                f"for Fréchet distance, precision and recall: python -m freezechaos.gan classifier "
-                f"--folder {folder}"
+                "for distances from real images, precision, recall and more: "
+                f"python -m freezechaos.gan classifier --folder {folder}"
             )
         title = f"{folder}, step {int(state.step)}, {count} images"
         print(f"{title}\n{table(columns, rows)}\n{note}")
@@ -174,7 +177,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Classify:
-    """Train the small classifier that `report` measures Fréchet distance, precision, recall with.
+    """Train the small classifier that `report` measures distances from real images with.
 
     It learns the classes of the image set of a preset or of a run; runs on the same images share
     it. Its accuracy on the test images is printed, and again in every report.
@@ -193,6 +196,7 @@ class Classify:
 
     def run(self) -> None:
         """Train, write, print."""
+        _check_seed(self.seed)
         preset = PRESETS[self.preset] if self.folder is None else read_preset(self.folder)
         network, known = classifier.train_classifier(
             preset, steps=self.steps, seed=self.seed, progress=not self.quiet
@@ -250,20 +254,12 @@ def newest(folder: Path) -> game.State:
         return kept.restore(game.initial(preset))
 
 
-def of_several(columns: dict[str, Any]) -> dict[str, list]:
-    """Indicators of several sets of images, by name."""
-    found = [image_metrics(x) for x in columns.values()]
+def of_several(
+    sets: Iterable[Any], measured: Callable[[Any], Mapping[str, Any]]
+) -> dict[str, list]:
+    """What is measured of several sets of images, by name."""
+    found = [measured(images) for images in sets]
     return {name: [one[name] for one in found] for name in found[0]}
-
-
-def of_features(columns: dict[str, Any], real: Any) -> dict[str, list]:
-    """Distances of several sets of features from those of as many real images, by name."""
-    covered = [precision_recall(x, real) for x in columns.values()]
-    return {
-        "Fréchet distance": [frechet(x, real) for x in columns.values()],
-        "precision": [found.precision for found in covered],
-        "recall": [found.recall for found in covered],
-    }
 
 
 def table(columns: Iterable[str], rows: dict[str, list]) -> str:
@@ -277,7 +273,13 @@ def table(columns: Iterable[str], rows: dict[str, list]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it did what it should, 2 with a message if not."""
+    """Run a command; 0 if it did what it should, 2 with a message if not.
+
+    What the console has no character for is shown as its number.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         settings = PRESETS[_named(given)]
@@ -308,6 +310,11 @@ def _named(arguments: Sequence[str]) -> str:
     if name not in PRESETS:
         raise ValueError(f"`--preset` must be one of {', '.join(PRESETS)}; got {name!r}.")
     return name
+
+
+def _check_seed(seed: int) -> None:
+    if checks.whole("seed", seed, 0, "Try 0.") >= 2**31:
+        raise ValueError(f"`seed` must be below 2^31; got {seed}. Try 0.")
 
 
 def _folder(folder: Path | None, preset: str) -> Path:

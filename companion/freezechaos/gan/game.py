@@ -94,10 +94,10 @@ def optimizers(preset: Preset) -> tuple[optax.GradientTransformation, optax.Grad
         if adam
         else optax.sgd(preset.generator_rate)
     )
-    rates = learning_rates(upsampling_stack(preset), preset.gamma) if preset.gamma else None
+    rates = learning_rates(upsampling_stack(preset), preset.gamma)
     if preset.weights == "dcgan":
-        rates = (1 if rates is None else rates) / _stretched(preset) ** (1 if adam else 2)
-    if rates is not None:
+        rates = rates / _stretched(preset) ** (1 if adam else 2)
+    if preset.gamma or preset.weights == "dcgan":
         first = optax.chain(first, scale_by_layer(jnp.asarray(rates, jnp.float32)))
     return first, optax.adam(preset.discriminator_rate, b1=preset.momentum)
 

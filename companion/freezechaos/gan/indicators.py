@@ -14,25 +14,6 @@ from jaxtyping import Array, Float
 
 from .. import checks
 from ..spectra import checkerboard_energy
-from .distances import Coverage, frechet, precision_recall
-
-__all__ = [
-    "Border",
-    "Coverage",
-    "Lattice",
-    "Variances",
-    "border",
-    "checked_images",
-    "checkerboard",
-    "discriminator_accuracy",
-    "diversity",
-    "frechet",
-    "image_metrics",
-    "lattice",
-    "near_nyquist",
-    "precision_recall",
-    "variances",
-]
 
 LEAST_VARIANCE = (2 / 255) ** 2
 """A standard deviation of one of 255 grey levels of [-1, 1]; images below it show nothing."""

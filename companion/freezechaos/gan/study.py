@@ -426,8 +426,9 @@ def summary(name: str, folder: Path = STORED) -> str:
             continue
         found = [over_seeds(name, setting, column, folder=folder) for column in _COLUMNS]
         found.append(over_seeds(name, setting, "diversity", int(0.8 * known.base.steps), folder))
-        late = over_seeds(name, setting, "lattice", int(0.8 * known.base.steps), folder)
-        found.append(tuple(value / real(name, folder)["lattice"] for value in late))
-        cells = "".join(f"{f'{mean:.3g} ± {error:.1g}':>17}" for mean, error in found)
+        late, error = over_seeds(name, setting, "lattice", int(0.8 * known.base.steps), folder)
+        whole = real(name, folder)["lattice"]
+        found.append((late / whole, error / whole))
+        cells = "".join(f"{f'{mean:.3g} ± {off:.1g}':>17}" for mean, off in found)
         lines.append(f"{setting:34}{len(runs):6}{runs[0].preset.steps:7}{cells}")
     return "\n".join(lines)

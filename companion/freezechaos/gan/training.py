@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from .. import data
 from . import devices
-from .checkpoints import Checkpoints, alone, check_images, write_atomically
+from .checkpoints import Checkpoints, alone, check_images, check_preset, write_atomically
 from .game import Losses, State, advance, initial, observe
 from .presets import Preset
 
@@ -108,6 +108,7 @@ def train(
     known = real_images(preset).images if images is None else own_images(preset, images)
     real = devices.replicate(jnp.asarray(known), mesh)
     fresh = devices.replicate(initial(preset), mesh)  # first, so that a mistake leaves no folder
+    check_preset(folder, preset)
     with alone(folder) if leads else nullcontext(), Checkpoints(folder, preset) as kept:
         check_images(folder, known, writes=leads)
         state = kept.restore(fresh)
