@@ -38,9 +38,6 @@ class Generator(eqx.Module):
             then depends on the batch that it is generated in.
         output: "tanh" or "identity", what the last layer goes through.
 
-    Made to be trained by backpropagation: it has no forward derivatives (jax.jvp), which `network`
-    has.
-
     Raises:
         ValueError: a network that starts from more than one position, an unknown norm or output.
     """
@@ -88,7 +85,7 @@ class Generator(eqx.Module):
         x = z[:, None, None, :]
         for layer in range(len(network.weights)):
             x = self._hidden(x) if layer else x
-            x = network.affine(layer, x, reverse_only=True)
+            x = network.affine(layer, x)
         return jnp.tanh(x) if self.output == "tanh" else x
 
     def _hidden(self, pre: Array) -> Array:
