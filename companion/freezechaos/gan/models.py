@@ -46,9 +46,6 @@ class Generator(eqx.Module):
         gains, shifts: what batch norm's values are times and plus, a vector of the channels for
             every layer but the last; empty for 1 and 0.
 
-    Made to be trained by backpropagation: it has no forward derivatives (jax.jvp), which `network`
-    has.
-
     Raises:
         ValueError: a network that starts from more than one position, an unknown norm or output,
             gains and shifts that are not one for every nonlinearity.
@@ -105,7 +102,7 @@ class Generator(eqx.Module):
         x = z[:, None, None, :]
         for layer in range(len(network.weights)):
             x = self._hidden(layer - 1, x) if layer else x
-            x = network.affine(layer, x, reverse_only=True)
+            x = network.affine(layer, x)
         return jnp.tanh(x) if self.output == "tanh" else x
 
     def _hidden(self, number: int, pre: Array) -> Array:

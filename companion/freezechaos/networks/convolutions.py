@@ -1,16 +1,19 @@
-"""Transposed and strided convolutions, each the other's adjoint, as they ran fastest.
+"""Transposed and strided convolutions, each the other's adjoint, as XLA runs them fastest.
 
-On a GPU XLA's convolution with a dilated input is cuDNN's. On a CPU that formulation multiplies
-the zeros between the inputs, and the derivative of a convolution of XLA's in its weights can be
-slower than a matrix product by factors of ten. There a transposed convolution is
+sum over p, q, k with p = stride q + k - padding of y_p x_q W_k is linear in outputs y, inputs x and
+weights W of a transposed convolution. Its derivatives in each of them are the transposed
+convolution, the strided one and the derivative in the weights; and each of these three, being
+linear in two, has the other two as its derivatives. They are one primitive of JAX here, so that
+every derivative of any order, forward or backward, is one of three maps that are fast:
 
-- a product: every input position times all taps in one matrix product, the pieces then laid down
-  `stride` apart and added up; its derivatives are as good;
-- or a plain convolution into stride x stride as many channels, set side by side as pixels, which
-  writes less, but pads, and on a small grid multiplies many zeros.
+- transposed, on a CPU: a plain convolution for all outputs one stride apart, the results set side
+  by side as pixels. XLA's convolution with a dilated input, which is cuDNN's on a GPU, multiplies
+  the zeros there, and its derivative in the weights can be slower by factors of ten;
+- strided: XLA's own, and so is its derivative in the weights.
 
-Where one network is trained by backpropagation alone, both derivatives are those of the strided
-convolution that leads back; and the strided convolution's in its inputs is the transposed one.
+A matrix product of every input with all taps, the pieces then laid down `stride` apart and added
+up, moves more numbers than it multiplies, except where pieces are few. With weights of several
+networks at once, under jax.vmap, XLA's convolutions are the slow ones, and all three are products.
 
 benchmarks/test_deconvolution_bench.py has the times.
 """
@@ -18,13 +21,16 @@ benchmarks/test_deconvolution_bench.py has the times.
 from collections.abc import Sequence
 from functools import cache, partial
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_batching import custom_vmap
+from jax.core import ShapedArray
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
 from ..graphs import AxisLayer
@@ -34,9 +40,8 @@ _OPTIONS = {
         "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
     )
 }
-_WRITTEN, _GATHERED = 150, 40  # what a number costs, in multiplications; measured on two cores
 
-Saved = tuple[Array, tuple[Array, Array]]  # a value, and what its derivative needs
+Axes = tuple[AxisLayer, ...]
 
 
 @cache
@@ -53,13 +58,11 @@ def compiler_options() -> dict[str, str]:
     return _OPTIONS
 
 
-@partial(jax.jit, static_argnames=("axes", "reverse_only"))
+@partial(jax.jit, static_argnames="axes")
 def transposed_convolution(
     x: Float[Array, "n *size before"],
     weight: Float[Array, "*window before after"],
     axes: tuple[AxisLayer, ...],
-    *,
-    reverse_only: bool = False,
 ) -> Float[Array, "n *after after_channels"]:
     """y_p = sum over taps k and positions q with p = stride q + k - padding of x_q W_k.
 
@@ -67,121 +70,88 @@ def transposed_convolution(
         x: positions, as they are after a resize, and channels.
         weight: of all taps.
         axes: window, stride, padding and output padding along every axis; a resize is left out.
-        reverse_only: whether derivatives are taken by backpropagation alone, never forward, and
-            of one network, not of an ensemble under vmap.
     """
-    axes = tuple(axis._replace(scale=1) for axis in axes)
-    if reverse_only:
-        return _backpropagated(x, weight, axes)
-    return lax.platform_dependent(
-        x, weight, cpu=partial(_on_cpu, axes=axes), default=partial(_dilated, axes=axes)
-    )
+    return _bilinear.bind(x, weight, axes=tuple(axis._replace(scale=1) for axis in axes), of="y")
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
+@partial(jax.jit, static_argnames="axes")
 def strided_convolution(
     x: Float[Array, "n *size before"],
     weight: Float[Array, "*window before after"],
     axes: tuple[AxisLayer, ...],
 ) -> Float[Array, "n *after after_channels"]:
-    """y_q = sum over taps k of x_(stride q + k - padding) W_k, to be backpropagated through.
-
-    The derivative in the inputs is a transposed convolution, so on a CPU it is none with a dilated
-    input; there is no forward derivative.
+    """y_q = sum over taps k of x_(stride q + k - padding) W_k.
 
     Arguments:
         x: positions, zero beyond the border, and channels.
         weight: of all taps.
         axes: window, stride and padding along every axis, as of the transposed convolution.
     """
-    return _strided(x, weight, axes)
-
-
-def _strided_forward(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Saved:
-    return _strided(x, weight, axes), (x, weight)
-
-
-def _strided_backward(
-    axes: tuple[AxisLayer, ...], saved: tuple[Array, Array], slope: Array
-) -> tuple[Array, Array]:
-    x, weight = saved
     back = tuple(
-        axis._replace(output_padding=(n + 2 * axis.padding - axis.window) % axis.stride)
+        axis._replace(scale=1, output_padding=(n + 2 * axis.padding - axis.window) % axis.stride)
         for axis, n in zip(axes, x.shape[1:-1], strict=True)
     )
-    of_x = transposed_convolution(slope, jnp.swapaxes(weight, -1, -2), back, reverse_only=True)
-    return of_x, _of_weight(x, weight, slope, axes)
+    return _bilinear.bind(x, jnp.swapaxes(weight, -1, -2), axes=back, of="x")
 
 
-strided_convolution.defvjp(_strided_forward, _strided_backward)
+_bilinear = Primitive("transposed_convolution")  # of (x, W), (y, W), (y, x): y, x or W
 
 
-def _on_cpu(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    """The convolution where it is the faster one, with the product's derivatives.
-
-    With weights of several networks XLA's convolution is slow again, and the product is taken.
-    """
-    by_product = partial(_by_product, axes=axes)
-    if _product_is_faster(x, weight, axes):
-        return by_product(x, weight)
-
-    @custom_vmap
-    def forward(x: Array, weight: Array) -> Array:
-        return _by_convolution(x, weight, axes)
-
-    @forward.def_vmap
-    def several(_: int, batched: list[bool], x: Array, weight: Array) -> tuple[Array, bool]:
-        places = [0 if one else None for one in batched]
-        alone = by_product if batched[1] else partial(_by_convolution, axes=axes)
-        return jax.vmap(alone, places)(x, weight), True
-
-    @jax.custom_jvp
-    def convolved(x: Array, weight: Array) -> Array:
-        return forward(x, weight)
-
-    @convolved.defjvp
-    def derivative(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-        return convolved(*primals), jax.jvp(by_product, primals, tangents)[1]
-
-    return convolved(x, weight)
+def _transpose(place: int, slope: Array, a: Array, b: Array, *, axes: Axes, of: str) -> Array:
+    """The derivative in the first or the second operand, which is then no array."""
+    known = {of: slope, _OPERANDS[of][1 - place]: (a, b)[1 - place]}
+    wanted = _OPERANDS[of][place]
+    return _bilinear.bind(*(known[name] for name in _OPERANDS[wanted]), axes=axes, of=wanted)
 
 
-def _product_is_faster(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> bool:
-    """The product writes every piece; the convolution gathers its inputs, those of padding too."""
-    before, after = weight.shape[-2:]
-    blocks = prod(last - first for first, last in map(_blocks, axes, x.shape[1:-1]))
-    shared = prod(-(-axis.window // axis.stride) for axis in axes)
-    strides = prod(axis.stride for axis in axes)
-    taps = prod(axis.window for axis in axes)
-    product = prod(x.shape[1:-1]) * taps * after * (before + _WRITTEN)
-    return product < blocks * shared * before * (strides * after + _GATHERED)
+def _batched(
+    operands: Sequence[Array], places: Sequence[int | None], *, axes: Axes, of: str
+) -> tuple[Array, int]:
+    """Several x and y with one W are more of x and y."""
+    if of == "W" or places[1] is not None:
+        forms = (jax.vmap(partial(form, axes=axes, of=of), places) for form in (_product, _by_xla))
+        cpu, default = forms
+        return lax.platform_dependent(*operands, cpu=cpu, default=default), 0
+    many = jnp.moveaxis(operands[0], places[0] or 0, 0)
+    found = _bilinear.bind(many.reshape(-1, *many.shape[2:]), operands[1], axes=axes, of=of)
+    return found.reshape(*many.shape[:2], *found.shape[1:]), 0
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _backpropagated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    on_cpu = _by_product if _product_is_faster(x, weight, axes) else _by_convolution
-    return lax.platform_dependent(
-        x, weight, cpu=partial(on_cpu, axes=axes), default=partial(_dilated, axes=axes)
-    )
+def _shape(a: Any, b: Any, *, axes: Axes, of: str) -> ShapedArray:
+    found = jax.eval_shape(partial(_by_xla, axes=axes, of=of), a, b)
+    return ShapedArray(found.shape, found.dtype)
 
 
-def _backpropagated_forward(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Saved:
-    return _backpropagated(x, weight, axes), (x, weight)
+def _by_xla(a: Array, b: Array, *, axes: Axes, of: str) -> Array:
+    match of:
+        case "y":
+            return _dilated(a, b, axes)
+        case "x":
+            return _strided(a, jnp.swapaxes(b, -1, -2), axes)
+    return jnp.swapaxes(_of_weight(a, b, axes), -1, -2)
 
 
-def _backpropagated_backward(
-    axes: tuple[AxisLayer, ...], saved: tuple[Array, Array], slope: Array
-) -> tuple[Array, Array]:
-    x, weight = saved
-    swapped = jnp.swapaxes(weight, -1, -2)
-    of_weight = _of_weight(slope, swapped, x, axes)
-    return _strided(slope, swapped, axes), jnp.swapaxes(of_weight, -1, -2)
+def _on_cpu(a: Array, b: Array, *, axes: Axes, of: str) -> Array:
+    if of != "y":
+        return _by_xla(a, b, axes=axes, of=of)
+    taps, (before, after) = prod(axis.window for axis in axes), b.shape[-2:]
+    few = taps * after <= before or prod(a.shape[1:-1]) == 1  # or nothing is added up
+    return (_by_product if few else _by_phases)(a, b, axes)
 
 
-_backpropagated.defvjp(_backpropagated_forward, _backpropagated_backward)
+def _product(a: Array, b: Array, *, axes: Axes, of: str) -> Array:
+    """What is linear in one of the operands of `_by_product` is its transpose in the other."""
+    if of == "y":
+        return _by_product(a, b, axes)
+    wanted = jax.eval_shape(partial(_by_xla, axes=axes, of=of), a, b)
+    if of == "x":
+        form = partial(_by_product, weight=b, axes=axes)
+    else:
+        form = partial(_by_product, b, axes=axes)
+    return jax.linear_transpose(form, wanted)(a)[0]
 
 
-def _of_weight(x: Array, weight: Array, slope: Array, axes: tuple[AxisLayer, ...]) -> Array:
+def _of_weight(x: Array, slope: Array, axes: Axes) -> Array:
     """What the strided convolution's derivative in its weights leads back to.
 
     XLA turns `x` channels first for it. Where it may, it computes `x` anew on the way, which is
@@ -189,30 +159,27 @@ def _of_weight(x: Array, weight: Array, slope: Array, axes: tuple[AxisLayer, ...
     """
     with set_xla_metadata(inlineable="false"):
         x = jax.jit(lambda x: x)(x)
-    _, pullback = jax.vjp(partial(_strided, x, axes=axes), weight)
-    return pullback(slope)[0]
+    window = [axis.window for axis in axes]
+    weight = jax.ShapeDtypeStruct((*window, x.shape[-1], slope.shape[-1]), x.dtype)
+    return jax.linear_transpose(partial(_strided, x, axes=axes), weight)(slope)[0]
 
 
-def _dilated(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+def _dilated(x: Array, weight: Array, axes: Axes) -> Array:
     flipped = jnp.flip(weight, range(len(axes)))
     pads = [
         (axis.window - 1 - axis.padding, axis.window - 1 - axis.padding + axis.output_padding)
         for axis in axes
     ]
-    strides, ones = [axis.stride for axis in axes], [1] * len(axes)
-    return lax.conv_general_dilated(
-        x, flipped, ones, pads, lhs_dilation=strides, dimension_numbers=_channels_last(len(axes))
-    )
+    strides = [axis.stride for axis in axes]
+    return _convolution(x, flipped, [1] * len(axes), pads, lhs_dilation=strides)
 
 
-def _strided(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    strides, pads = [axis.stride for axis in axes], [(axis.padding, axis.padding) for axis in axes]
-    return lax.conv_general_dilated(
-        x, weight, strides, pads, dimension_numbers=_channels_last(len(axes))
-    )
+def _strided(x: Array, weight: Array, axes: Axes) -> Array:
+    pads = [(axis.padding, axis.padding) for axis in axes]
+    return _convolution(x, weight, [axis.stride for axis in axes], pads)
 
 
-def _by_product(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
+def _by_product(x: Array, weight: Array, axes: Axes) -> Array:
     """[n, *size, before] times [before, *window after], then the pieces added up."""
     dimensions = len(axes)
     pieces = jnp.tensordot(x, weight, (x.ndim - 1, dimensions))
@@ -224,47 +191,45 @@ def _by_product(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
     return pieces
 
 
-def _by_convolution(x: Array, weight: Array, axes: tuple[AxisLayer, ...]) -> Array:
-    """All outputs p of one block, floor((p + padding) / stride), as channels of one position."""
-    dimensions, size = len(axes), x.shape[1:-1]
-    strides, pads, cuts = [axis.stride for axis in axes], [], []
-    for axis, n in zip(axes, size, strict=True):
-        first, last = _blocks(axis, n)
-        pads.append((-(-axis.window // axis.stride) - 1 - first, last - n))
-        start = axis.padding - first * axis.stride
-        cuts.append((start, start + axis.length(n)))
-    kernel = _by_blocks(weight, strides)
-    y = lax.conv_general_dilated(
-        x, kernel, [1] * dimensions, pads, dimension_numbers=_channels_last(dimensions)
-    )
-    grid = y.shape[1:-1]
-    y = y.reshape(len(x), *grid, *strides, weight.shape[-1])
+def _by_phases(x: Array, weight: Array, axes: Axes) -> Array:
+    """A convolution for all outputs one stride apart: they share taps, also one stride apart."""
+    dimensions, strides = len(axes), [axis.stride for axis in axes]
+    shared = [-(-axis.window // axis.stride) for axis in axes]
+    more = [(0, m * axis.stride - axis.window) for m, axis in zip(shared, axes, strict=True)]
+    weight = jnp.pad(weight, [*more, (0, 0), (0, 0)])
+    lengths = [axis.length(n) for axis, n in zip(axes, x.shape[1:-1], strict=True)]
+    counts = [-(-length // s) for length, s in zip(lengths, strides, strict=True)]
+    phases = []
+    for phase in np.ndindex(*strides):
+        taps, pads = [], []
+        for i, axis in enumerate(axes):
+            first, tap = divmod(phase[i] + axis.padding, axis.stride)
+            taps.append(slice(tap, None, axis.stride))
+            pads.append((shared[i] - 1 - first, counts[i] + first - x.shape[1 + i]))
+        kernel = jnp.flip(weight[tuple(taps)], range(dimensions))
+        phases.append(_convolution(x, kernel, [1] * dimensions, pads))
+    y = jnp.stack(phases, axis=-2).reshape(len(x), *counts, *strides, weight.shape[-1])
     order = [place for i in range(dimensions) for place in (1 + i, 1 + dimensions + i)]
     y = y.transpose(0, *order, 1 + 2 * dimensions)
-    y = y.reshape(len(x), *np.multiply(grid, strides).tolist(), weight.shape[-1])
-    return y[:, *(slice(*cut) for cut in cuts)]
+    y = y.reshape(len(x), *np.multiply(counts, strides).tolist(), weight.shape[-1])
+    return y[:, *(slice(length) for length in lengths)]
 
 
-def _blocks(axis: AxisLayer, n: int) -> tuple[int, int]:
-    """The first block of outputs that is wanted, and the one after the last."""
-    return axis.padding // axis.stride, -(-(axis.padding + axis.length(n)) // axis.stride)
+def _convolution(
+    x: Array, kernel: Array, strides: Sequence[int], pads: Sequence[tuple[int, int]], **more: Any
+) -> Array:
+    axes = "HW"[: len(strides)]
+    letters = f"N{axes}C", f"{axes}IO", f"N{axes}C"
+    return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=letters, **more)
 
 
-def _by_blocks(weight: Array, strides: Sequence[int]) -> Array:
-    """[*blocks, before, *strides after]: tap k is number k mod stride of block k // stride."""
-    dimensions, (before, after) = len(strides), weight.shape[-2:]
-    counts = [-(-window // s) for window, s in zip(weight.shape, strides, strict=False)]
-    more = [(0, m * s - w) for m, s, w in zip(counts, strides, weight.shape, strict=False)]
-    split = [number for both in zip(counts, strides, strict=True) for number in both]
-    taps = jnp.pad(weight, [*more, (0, 0), (0, 0)]).reshape(*split, before, after)
-    blocks, within = range(0, 2 * dimensions, 2), range(1, 2 * dimensions, 2)
-    taps = taps.transpose(*blocks, 2 * dimensions, *within, 2 * dimensions + 1)
-    return jnp.flip(taps.reshape(*counts, before, prod(strides) * after), range(dimensions))
-
-
-def _channels_last(dimensions: int) -> tuple[str, str, str]:
-    axes = "HW"[:dimensions]
-    return f"N{axes}C", f"{axes}IO", f"N{axes}C"
+_OPERANDS = {"y": ("x", "W"), "x": ("y", "W"), "W": ("y", "x")}
+_bilinear.def_impl(_by_xla)
+_bilinear.def_abstract_eval(_shape)
+ad.defbilinear(_bilinear, partial(_transpose, 0), partial(_transpose, 1))
+batching.primitive_batchers[_bilinear] = _batched
+mlir.register_lowering(_bilinear, mlir.lower_fun(_by_xla, multiple_results=False))
+mlir.register_lowering(_bilinear, mlir.lower_fun(_on_cpu, multiple_results=False), platform="cpu")
 
 
 def overlap_add(

@@ -134,20 +134,15 @@ class Deconvolutional(eqx.Module):
         x: Float[Array, "*batch_and_size before"],
         *,
         resize: bool = True,
-        reverse_only: bool = False,
     ) -> Float[Array, "*batch_and_size_after after"]:
-        """The affine map number `layer`, counted from 0: resize, unless it is done, and weights.
-
-        With `reverse_only` it is made to be trained by backpropagation: faster, but without
-        forward derivatives, and slow under vmap.
-        """
+        """The affine map number `layer`, counted from 0: resize, unless it is done, and weights."""
         weight, bias = (part[layer].astype(x.dtype) for part in (self.weights, self.biases))
         batch = x.shape[: -1 - self.stack.dimensions]
         grid = x.reshape(-1, *x.shape[len(batch) :])
         grid = self.resized(layer, grid) if resize else grid
         scale = jnp.asarray(self.scale(layer), x.dtype)[None, ..., None]
         axes = tuple(self.axes(layer))
-        pre = scale * transposed_convolution(grid, weight, axes, reverse_only=reverse_only)
+        pre = scale * transposed_convolution(grid, weight, axes)
         pre = pre + jnp.broadcast_to(self.beta * bias, pre.shape)
         return pre.reshape(*batch, *pre.shape[1:])
 
