@@ -131,6 +131,17 @@ class TestAccuracy:
         matrix = kernels.gram(normalized("relu"), 0.0, 1024, jnp.asarray(x), jnp.asarray(ratio * x))
         assert bool(jnp.all(jnp.diag(matrix) == 1))
 
+    def test_black_and_white_inputs(self):
+        """All terms of a product are equal in size, so that their roundings add up."""
+        generator = np.random.default_rng(7)
+        pattern, other = np.sign(generator.normal(size=(2, 1, 1000)))
+        flips = np.where(generator.random((60, 1000)) < 0.1, -1, 1)
+        x = np.concatenate([flips * pattern, flips * other, pattern]).astype(np.float32)
+        for depth in (2, 8, 256):
+            matrix = kernels.gram(normalized("relu"), 0.1, depth, jnp.asarray(x), jnp.asarray(x))
+            wanted = relu_ntk("normalized", 0.1, depth, gaps(x, x)[0])
+            assert np.abs(np.asarray(matrix, float) - wanted).max() <= TOLERANCE
+
     @pytest.mark.parametrize("beta", [0.0, 0.5])
     def test_equal_rows_give_exactly_1(self, beta):
         row = np.random.default_rng(1).normal(size=(1, 9)).astype(np.float32)

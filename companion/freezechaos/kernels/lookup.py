@@ -40,23 +40,37 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Inputs [n, d], their norms [n, 1], where their largest entries are [n, 1], unit rows."""
+    """Inputs [n, d], their norms [n, 1], and where their largest entries are [n, 1].
+
+    A unit row u is kept as u - c and c.u - c.c / 2, with a centre c that all rows share: images
+    have much in common, and the rounding of a long product grows with it.
+    """
 
     x: Array
     norm: Array
     place: Array
-    unit: Array
+    own: Array
+    common: Array
+    centre: Array
 
     @classmethod
-    def of(cls, x: Array) -> "Rows":
-        """Rows of any norm but 0."""
+    def of(cls, x: Array, centre: Array | None = None) -> "Rows":
+        """Rows of any norm but 0; their mean direction is the centre where none is given."""
         width = x.shape[1]
         largest = jnp.max(jnp.abs(x), axis=1, keepdims=True)
         where = jnp.where(jnp.abs(x) == largest, jnp.arange(width)[None], width)
         place = jnp.min(where, axis=1, keepdims=True)  # an argmax, but fast
         x = jnp.ldexp(x, -jnp.frexp(largest)[1])  # costs no digit, and norms stay finite
         norm = jnp.linalg.norm(x, axis=1, keepdims=True)
-        return cls(x, norm, place, x / norm)
+        unit = x / norm
+        centre = jnp.nanmean(unit, axis=0, keepdims=True) if centre is None else centre
+        common = jnp.sum((unit - centre / 2) * centre, axis=1, keepdims=True)
+        return cls(x, norm, place, unit - centre, common, centre)
+
+    def cosines(self, others: "Rows") -> Array:
+        """Between all pairs."""
+        own = jnp.matmul(self.own, others.own.T, precision=lax.Precision.HIGHEST)
+        return own + (self.common + others.common.T)
 
 
 def gram(
@@ -182,9 +196,10 @@ def cosine_and_gap(
     rows: Rows, columns: Rows, is_same: Array, close: float | Array
 ) -> tuple[Array, Array]:
     """Cosines and 1 - |cosine|; gaps below `close` are worked out pair by pair."""
-    cosine = jnp.matmul(rows.unit, columns.unit.T, precision=lax.Precision.HIGHEST)
+    cosine = rows.cosines(columns)
     gap = jnp.where(is_same, 0, jnp.maximum(1 - jnp.abs(cosine), 0))
-    is_close = (gap < close) & ~is_same
+    rounding = rows.x.shape[1] * float(jnp.finfo(gap.dtype).eps)  # no equal row must be missed
+    is_close = (gap < close + rounding) & ~is_same
     gap = lax.cond(
         jnp.any(is_close),
         lambda: _refined(gap, cosine, is_close, rows, columns),
@@ -256,7 +271,8 @@ def _rounded(x: Array, bits: int) -> Array:
 @jax.jit
 def _rectangular(table: Table, x: Array, y: Array) -> Array:
     """All tiles of the kernel between two sets of rows."""
-    tiles = _Tiles(x), _Tiles(y)
+    rows = Rows.of(x)
+    tiles = _Tiles(rows), _Tiles(Rows.of(y, rows.centre))
     pairs = [(i, j) for i in tiles[0].starts for j in tiles[1].starts]
 
     def fill(step: Array, result: Array) -> Array:
@@ -270,7 +286,7 @@ def _rectangular(table: Table, x: Array, y: Array) -> Array:
 @jax.jit
 def _symmetric(table: Table, x: Array) -> Array:
     """The tiles on and above the diagonal, and their mirror images."""
-    tiles = _Tiles(x)
+    tiles = _Tiles(Rows.of(x))
     pairs = [(i, j) for i in tiles.starts for j in tiles.starts if i <= j]
     index = jnp.arange(tiles.size)
 
@@ -313,14 +329,15 @@ def _compiled_shards(mesh: Mesh, axis: str) -> Callable[[Table, Array, Array], A
 class _Tiles:
     """Rows cut into equal tiles; the last one reaches back where they do not come out even."""
 
-    def __init__(self, x: Array):
-        self.rows = Rows.of(x)
-        self.size = min(_TILE, len(x))
-        count = -(-len(x) // self.size)
-        self.starts = [min(k * self.size, len(x) - self.size) for k in range(count)]
+    def __init__(self, rows: Rows):
+        self.rows, n = rows, len(rows.x)
+        self.size = min(_TILE, n)
+        count = -(-n // self.size)
+        self.starts = [min(k * self.size, n - self.size) for k in range(count)]
 
     def at(self, start: Array) -> Rows:
-        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows))
+        *parts, centre = self.rows
+        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in parts), centre)
 
 
 def _tile(table: Table, rows: Rows, columns: Rows, is_same: Array) -> Array:
