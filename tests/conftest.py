@@ -1,4 +1,4 @@
-"""The order of the files, and bounds on what a session holds."""
+"""The order of the files, precision, and bounds on what a session holds."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker("images")
     items.sort(key=lambda item: item.path.name in ("test_shipped.py", "test_claims.py"))
+
+
+@pytest.fixture
+def float32() -> Iterator[None]:
+    """JAX as it is unless told otherwise, also where JAX_ENABLE_X64 is set."""
+    with jax.enable_x64(False):
+        yield
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    with jax.enable_x64(True):
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

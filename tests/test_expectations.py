@@ -31,6 +31,7 @@ class TestInFloat64:
             assert result.shape == x.shape
             np.testing.assert_allclose(result, wanted, rtol=1e-14, atol=1e-14)
 
+    @pytest.mark.usefixtures("float32")
     def test_double_precision_is_not_left_on(self):
         expectations.in_float64(jnp.tanh)[0](np.zeros(3))
         assert jnp.zeros(1).dtype == jnp.float32

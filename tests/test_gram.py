@@ -114,6 +114,34 @@ class TestAccuracy:
             actual = np.asarray(kernels.gram(act, 0.1, 24, jnp.asarray(x)), float)
             assert np.abs(actual - relu_ntk(form, 0.1, 24, gaps(x, x)[0])).max() <= TOLERANCE
 
+    def test_rows_as_near_as_float32_has_them(self):
+        """Deep in chaos the kernel tells parallel rows from these, a gap of eps^4 / 8 apart."""
+        eps = np.finfo(np.float32).eps
+        x = np.array([[1 + eps, 1], [1 + 2 * eps, 1 + eps]], np.float32)
+        gap = float(eps) ** 4 / 8 * (1 - 4 * float(eps))
+        for depth in (16, 128, 160, 192):
+            actual = kernels.gram(normalized("relu"), 0.0, depth, jnp.asarray(x))[0, 1]
+            wanted = relu_ntk("normalized", 0.0, depth, np.array(gap))
+            assert abs(float(actual) - wanted) <= TOLERANCE
+
+    @pytest.mark.parametrize("ratio", [3, 7, 1e4])
+    def test_parallel_rows_give_exactly_1(self, ratio):
+        """Integers, so that rounding does not turn a row while it is stretched."""
+        x = np.random.default_rng(6).integers(-99, 99, (8, 9)).astype(np.float32)
+        matrix = kernels.gram(normalized("relu"), 0.0, 1024, jnp.asarray(x), jnp.asarray(ratio * x))
+        assert bool(jnp.all(jnp.diag(matrix) == 1))
+
+    def test_black_and_white_inputs(self):
+        """All terms of a product are equal in size, so that their roundings add up."""
+        generator = np.random.default_rng(7)
+        pattern, other = np.sign(generator.normal(size=(2, 1, 1000)))
+        flips = np.where(generator.random((60, 1000)) < 0.1, -1, 1)
+        x = np.concatenate([flips * pattern, flips * other, pattern]).astype(np.float32)
+        for depth in (2, 8, 256):
+            matrix = kernels.gram(normalized("relu"), 0.1, depth, jnp.asarray(x), jnp.asarray(x))
+            wanted = relu_ntk("normalized", 0.1, depth, gaps(x, x)[0])
+            assert np.abs(np.asarray(matrix, float) - wanted).max() <= TOLERANCE
+
     @pytest.mark.parametrize("beta", [0.0, 0.5])
     def test_equal_rows_give_exactly_1(self, beta):
         row = np.random.default_rng(1).normal(size=(1, 9)).astype(np.float32)

@@ -273,9 +273,9 @@ class TestArrays:
         cosine = jnp.full(shape, 0.3)
         result = kernel(self.ACT(), 0.1, 4, cosine)
         assert result.shape == shape
-        assert result.dtype == jnp.float32
+        assert result.dtype == cosine.dtype
         if result.size:
-            wanted = kernel(self.ACT(), 0.1, 4, jnp.float32(0.3))
+            wanted = kernel(self.ACT(), 0.1, 4, jnp.asarray(0.3))
             np.testing.assert_allclose(result, jnp.full(shape, wanted), rtol=1e-6)
 
     def test_dtype_follows_the_cosine_and_not_beta(self):
@@ -287,7 +287,7 @@ class TestArrays:
 
     def test_python_numbers_and_integers_are_cosines_too(self):
         assert float(kernels.ntk(self.ACT(), 0.1, 4, 1)) == 1
-        wanted = kernels.ntk(self.ACT(), 0.1, 4, jnp.float32(0.5))
+        wanted = kernels.ntk(self.ACT(), 0.1, 4, jnp.asarray(0.5))
         assert float(kernels.ntk(self.ACT(), 0.1, 4, 0.5)) == float(wanted)
 
     def test_cosine_past_1_by_rounding_is_clipped(self):
@@ -311,6 +311,7 @@ class TestArrays:
             mapped, kernels.ntk(self.ACT(), 0.1, 5, cosine), rtol=1e-6, atol=1e-7
         )
 
+    @pytest.mark.usefixtures("float32")
     def test_calls_do_not_switch_double_precision_on(self):
         kernels.ntk(normalized(lambda x: jnp.tanh(2.5 * x)), 0.1, 3, jnp.zeros(2))
         assert not jax.config.jax_enable_x64

@@ -39,7 +39,7 @@ class TestCharacteristicValue:
     def test_is_array_valued_differentiable_and_keeps_the_dtype(self):
         act, beta = normalized("relu"), jnp.array([[0.0, 0.1, 0.9]])
         assert regimes.characteristic_value(act, beta).shape == (1, 3)
-        assert regimes.characteristic_value(act, beta).dtype == jnp.float32
+        assert regimes.characteristic_value(act, beta).dtype == beta.dtype
         slope = jax.grad(lambda b: regimes.characteristic_value(act, b))(0.3)
         assert float(slope) == pytest.approx(-0.6 * np.pi / (np.pi - 1), rel=1e-6)
 

@@ -345,6 +345,7 @@ class TestOnSphere:
         assert np.all(np.abs(coarse.eigenvalues - fine.eigenvalues) <= coarse.errors)
         assert np.all(coarse.errors > 1e6 * fine.errors)
 
+    @pytest.mark.usefixtures("float32")
     def test_nobody_elses_precision_is_changed(self):
         spectra.on_sphere(jnp.exp, 3, 3)
         assert jnp.ones(1).dtype == jnp.float32

@@ -22,9 +22,9 @@ from ..activations import Activation
 from . import recursion
 
 _CELL_BITS = 6  # 2^6 cells an octave
-_OCTAVES = 80  # down to a gap of 2^-80; below, the value at 0
+_OCTAVES = 100  # down to a gap of 2^-100, an angle of 1e-15; below, the value at 0
 _TILE = 256  # rows and columns worked on at once, so that a tile stays in the cache
-_PAIRS = 1024  # close pairs looked at once
+_PAIRS = 256  # close pairs looked at once
 _COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows
 _TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
 
@@ -40,19 +40,37 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Inputs [n, d], their norms [n, 1], and the inputs divided by them."""
+    """Inputs [n, d], their norms [n, 1], and where their largest entries are [n, 1].
+
+    A unit row u is kept as u - c and c.u - c.c / 2, with a centre c that all rows share: images
+    have much in common, and the rounding of a long product grows with it.
+    """
 
     x: Array
     norm: Array
-    unit: Array
+    place: Array
+    own: Array
+    common: Array
+    centre: Array
 
     @classmethod
-    def of(cls, x: Array) -> "Rows":
-        """Rows of any norm but 0."""
+    def of(cls, x: Array, centre: Array | None = None) -> "Rows":
+        """Rows of any norm but 0; their mean direction is the centre where none is given."""
+        width = x.shape[1]
         largest = jnp.max(jnp.abs(x), axis=1, keepdims=True)
+        where = jnp.where(jnp.abs(x) == largest, jnp.arange(width)[None], width)
+        place = jnp.min(where, axis=1, keepdims=True)  # an argmax, but fast
         x = jnp.ldexp(x, -jnp.frexp(largest)[1])  # costs no digit, and norms stay finite
         norm = jnp.linalg.norm(x, axis=1, keepdims=True)
-        return cls(x, norm, x / norm)
+        unit = x / norm
+        centre = jnp.nanmean(unit, axis=0, keepdims=True) if centre is None else centre
+        common = jnp.sum((unit - centre / 2) * centre, axis=1, keepdims=True)
+        return cls(x, norm, place, unit - centre, common, centre)
+
+    def cosines(self, others: "Rows") -> Array:
+        """Between all pairs."""
+        own = jnp.matmul(self.own, others.own.T, precision=lax.Precision.HIGHEST)
+        return own + (self.common + others.common.T)
 
 
 def gram(
@@ -66,10 +84,10 @@ def gram(
 ) -> Float[Array, "n m"]:
     """Gram matrix of the scaled NTK between inputs put on the sphere.
 
-    Exactly 1 between equal rows; within 2e-6 of the exact kernel elsewhere, near-duplicates
-    included: their gap is taken from the difference of the rows, not from their product. The
-    kernel is float32 whatever the inputs are, and is not differentiated: take `ntk` for that.
-    Peak memory is little more than the result's.
+    Exactly 1 between parallel rows; within 2e-6 of the exact kernel elsewhere, near-duplicates
+    included: their gap is not taken from a rounded product. Rows less than an angle of 1e-15
+    apart count as parallel. The kernel is float32 whatever the inputs are, and is not
+    differentiated: take `ntk` for that. Peak memory is little more than the result's.
 
     Arguments:
         activation: a standardized or normalized activation.
@@ -177,10 +195,11 @@ def _no_slope(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 def cosine_and_gap(
     rows: Rows, columns: Rows, is_same: Array, close: float | Array
 ) -> tuple[Array, Array]:
-    """Cosines and 1 - |cosine|; gaps below `close` are worked out from differences."""
-    cosine = jnp.matmul(rows.unit, columns.unit.T, precision=lax.Precision.HIGHEST)
+    """Cosines and 1 - |cosine|; gaps below `close` are worked out pair by pair."""
+    cosine = rows.cosines(columns)
     gap = jnp.where(is_same, 0, jnp.maximum(1 - jnp.abs(cosine), 0))
-    is_close = (gap < close) & ~is_same
+    rounding = rows.x.shape[1] * float(jnp.finfo(gap.dtype).eps)  # no equal row must be missed
+    is_close = (gap < close + rounding) & ~is_same
     gap = lax.cond(
         jnp.any(is_close),
         lambda: _refined(gap, cosine, is_close, rows, columns),
@@ -190,7 +209,7 @@ def cosine_and_gap(
 
 
 def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Rows) -> Array:
-    """The gaps of close pairs from the difference of the two rows, which keeps its digits."""
+    """The gaps of close pairs to all their digits."""
     count = jnp.sum(is_close)
     left, right = jnp.nonzero(is_close, size=is_close.size, fill_value=0)
     left, right = (jnp.pad(index, (0, _PAIRS), mode="edge") for index in (left, right))
@@ -199,7 +218,7 @@ def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Ro
         start, gap = state
         i, j = (lax.dynamic_slice(index, (start,), (_PAIRS,)) for index in (left, right))
         sign = jnp.where(cosine[i, j] < 0, -1, 1)[:, None].astype(gap.dtype)
-        exact = pair_gap(rows.x[i], sign * columns.x[j], rows.norm[i], columns.norm[j])
+        exact = _pair_gap(rows, i, sign * columns.x[j], columns.norm[j])
         inside = start + jnp.arange(_PAIRS) < count
         return start + _PAIRS, gap.at[jnp.where(inside, i, len(gap)), j].set(exact, mode="drop")
 
@@ -207,25 +226,53 @@ def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Ro
     return lax.while_loop(lambda state: state[0] < count, chunk, (start, gap))[1]
 
 
-def pair_gap(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
-    """1 - cosine of rows x, y [k, d] less than a right angle apart, from the part of y across x.
+def _pair_gap(rows: Rows, i: Array, y: Array, y_norm: Array) -> Array:
+    """1 - cosine of rows i = x and y [k, d] less than a right angle apart, to a few roundings.
 
-    x - y is exact where the rows are close; scaling y by a power of two costs no digit either.
-    The second projection removes what rounding left of the first one's.
+    With x_p the largest entry of x, x_p y - y_p x has x_p times the part of y across x, and along
+    x hardly more. Worked out as if in twice the digits, it keeps its own where the rows are close
+    and vanishes where they are parallel, whatever their lengths. What lies along x is projected
+    out; the second time removes what rounding left of the first.
     """
-    exponent = jnp.round(jnp.log2(x_norm / y_norm)).astype(jnp.int32)
-    power = jnp.ldexp(jnp.ones_like(x_norm), exponent)
-    across = x - power * y
+    x, x_norm, place = rows.x[i], rows.norm[i], rows.place[i]
+    x_p, y_p = (jnp.take_along_axis(z, place, axis=1) for z in (x, y))
+    across = _difference_of_products(x_p, y, y_p, x)
     for _ in range(2):
         across -= jnp.sum(across * x, axis=1, keepdims=True) / x_norm**2 * x
-    sine = jnp.linalg.norm(across, axis=1) / (power * y_norm)[:, 0]
+    sine = jnp.linalg.norm(across, axis=1) / jnp.abs(x_p * y_norm)[:, 0]
     return sine**2 / (1 + jnp.sqrt(jnp.maximum(1 - sine**2, 0)))
+
+
+def _difference_of_products(a: Array, b: Array, c: Array, d: Array) -> Array:
+    """a b - c d to a few roundings: where the two are close, every step but products is exact."""
+    (first, first_rest), (second, second_rest) = _product(a, b), _product(c, d)
+    return ((first - second) + first_rest) - second_rest
+
+
+def _product(a: Array, b: Array) -> tuple[Array, Array]:
+    """a b but for its last digits, and what is missing [Dekker, A floating-point technique, 1971].
+
+    Products of halves are exact, and `_rounded` keeps a multiplication apart from what follows,
+    so the sum is the same whether or not a compiler fuses multiplications with additions.
+    """
+    bits = jnp.finfo(a.dtype).nmant
+    product = _rounded(a * b, bits - 1)
+    a_head, b_head = (_rounded(z, (bits - 1) // 2) for z in (a, b))
+    a_rest, b_rest = a - a_head, b - b_head
+    rest = ((a_head * b_head - product) + a_head * b_rest + a_rest * b_head) + a_rest * b_rest
+    return product, rest
+
+
+def _rounded(x: Array, bits: int) -> Array:
+    """x to so many binary places; a compiler takes no such step for one that it may leave out."""
+    return lax.reduce_precision(x, jnp.finfo(x.dtype).nexp, bits)
 
 
 @jax.jit
 def _rectangular(table: Table, x: Array, y: Array) -> Array:
     """All tiles of the kernel between two sets of rows."""
-    tiles = _Tiles(x), _Tiles(y)
+    rows = Rows.of(x)
+    tiles = _Tiles(rows), _Tiles(Rows.of(y, rows.centre))
     pairs = [(i, j) for i in tiles[0].starts for j in tiles[1].starts]
 
     def fill(step: Array, result: Array) -> Array:
@@ -239,7 +286,7 @@ def _rectangular(table: Table, x: Array, y: Array) -> Array:
 @jax.jit
 def _symmetric(table: Table, x: Array) -> Array:
     """The tiles on and above the diagonal, and their mirror images."""
-    tiles = _Tiles(x)
+    tiles = _Tiles(Rows.of(x))
     pairs = [(i, j) for i in tiles.starts for j in tiles.starts if i <= j]
     index = jnp.arange(tiles.size)
 
@@ -282,14 +329,15 @@ def _compiled_shards(mesh: Mesh, axis: str) -> Callable[[Table, Array, Array], A
 class _Tiles:
     """Rows cut into equal tiles; the last one reaches back where they do not come out even."""
 
-    def __init__(self, x: Array):
-        self.rows = Rows.of(x)
-        self.size = min(_TILE, len(x))
-        count = -(-len(x) // self.size)
-        self.starts = [min(k * self.size, len(x) - self.size) for k in range(count)]
+    def __init__(self, rows: Rows):
+        self.rows, n = rows, len(rows.x)
+        self.size = min(_TILE, n)
+        count = -(-n // self.size)
+        self.starts = [min(k * self.size, n - self.size) for k in range(count)]
 
     def at(self, start: Array) -> Rows:
-        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows))
+        *parts, centre = self.rows
+        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in parts), centre)
 
 
 def _tile(table: Table, rows: Rows, columns: Rows, is_same: Array) -> Array:

@@ -10,7 +10,7 @@ from ..activations import Activation
 from .lookup import Rows, cosine_and_gap
 from .recursion import from_gap
 
-_CLOSE = 0.1  # a gap below is taken from the difference of two rows, not from their product
+_CLOSE = 0.1  # a gap below is not taken from a rounded product
 
 
 def draw(
