@@ -44,15 +44,18 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(abspath $(BUILD))/hypothesis
 # uv where it is there, pip where not (to try the other road: make UV=).
 UV := $(shell uv --version 2>/dev/null)
 CANDIDATES := $(or $(PYTHON),python3 python3.12 python3.13 python3.11 python)
-ifdef UV
 SUITABLE := import sys; assert (3, 11) <= sys.version_info < (3, 14)
+ifdef UV
+MAKES := sys
+INSTALLS := sys
 PURGE := uv cache clean
-CREATE := uv venv --quiet --allow-existing --python "$$python" $(VENV)
+CREATE := uv venv --quiet --clear --python "$$python" $(VENV)
 INSTALL := uv pip install --python $(BIN)/python
 else
-SUITABLE := import sys, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)
+MAKES := ensurepip
+INSTALLS := pip
 PURGE := $(BIN)/python -m pip cache purge
-CREATE := "$$python" -m venv $(VENV)
+CREATE := "$$python" -m venv --clear $(VENV)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 endif
 # Of what pip says, how far it is; and whether it failed, which a pipe forgets.
@@ -66,8 +69,9 @@ setup: $(STAMP) ## create .venv from the lock (every command does it when needed
 	@echo "ready: $(BIN)/python"
 
 $(STAMP): requirements.lock pyproject.toml
-	@for python in $(CANDIDATES); do \
-	  python=$$($$python -c '$(SUITABLE); print(sys.executable)' 2>/dev/null) && break; \
+	@$(BIN)/python -c '$(SUITABLE); import $(INSTALLS)' 2>/dev/null && exit; \
+	for python in $(CANDIDATES); do \
+	  python=$$($$python -c '$(SUITABLE); import $(MAKES); print(sys.executable)' 2>/dev/null) && break; \
 	done; \
 	if [ -z "$$python" ]; then \
 	  echo "setup: needs Python 3.11, 3.12 or 3.13 with its venv module; tried $(CANDIDATES)." \

@@ -88,7 +88,7 @@ class Activation:
         angles = np.array([0.01, 0.5, 1.0, 1.1, 1.5, 2.0, 2.2, 3.0])
         direct = np.array([self.quadrature(angle) for angle in angles])
         with jax.enable_x64(True):
-            return float(np.max(np.abs(np.asarray(self.dual(np.cos(angles))) - direct)))
+            return float(np.max(np.abs(np.asarray(self.dual(jnp.cos(angles))) - direct)))
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """sigma(x), elementwise."""

@@ -83,7 +83,7 @@ class Quiz:
         )
         # Without the attribute JupyterLab takes the arrow keys to move between cells.
         return (
-            f"<style>{_STYLE.read_text()}</style>\n"
+            f"<style>{_STYLE.read_text(encoding='utf-8')}</style>\n"
             f'<div class="fc-quiz" style="{_hues()}" data-lm-suppress-shortcuts="true">'
             f"{''.join(asked)}</div>"
         )

@@ -73,7 +73,7 @@ def ancestry(
             kinds = _numbered(_own(kinds, layer))[0]
         unread = number == len(layers)
         classes, step = _classified(*terms, kinds if variances != "one" else None, unread=unread)
-        steps.append(_padded(step, steps[-1].taps.shape[0] if steps else start.max() + 1))
+        steps.append(_padded(step, steps[-1].taps.shape[0] if steps else start.size))
         kinds = np.zeros(len(classes), int) if variances == "one" else kinds
     return Ancestry(start, tuple(steps), classes)
 

@@ -56,7 +56,7 @@ class Axis:
     def settle(self, value: Any) -> Number:
         """Return `value` as a number that this axis can be set to; raise where it cannot."""
         low, high = self.values[0], self.values[-1]
-        nearest = min(self.values, key=lambda known: abs(known - value))
+        nearest: Any = min(self.values, key=lambda known: abs(known - value))
         if self.step and not np.isclose(nearest, value, rtol=1e-5):
             raise ValueError(
                 f"`{self.name}` goes by steps over {list(self.values)}; got {value}. Try {nearest}."

@@ -22,7 +22,8 @@ TIMES = (0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 8192)
 
 def target(degrees: np.ndarray) -> np.ndarray:
     """The function to be learned."""
-    return sum(height * np.cos(k * np.deg2rad(degrees)) for k, height in WAVES.items())
+    waves = (height * np.cos(k * np.deg2rad(degrees)) for k, height in WAVES.items())
+    return sum(waves, start=np.zeros(degrees.shape))
 
 
 def training(time: Array, beta: Array, depth: Array, activation: str) -> dict[str, Array]:

@@ -130,7 +130,7 @@ class Curves:
             x, reach = self.x, outputs[self.x].range
         else:
             _check_length("x", np.shape(self.x), shape[-1:])
-            x, reach = _rounded(self.x), (min(self.x), max(self.x))
+            x, reach = _rounded(self.x), (float(min(self.x)), float(max(self.x)))
         return {
             "kind": "curves", "title": self.title, "description": self.description,
             "x": x, "y": self.y,
