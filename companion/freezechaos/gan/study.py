@@ -417,7 +417,7 @@ def summary(name: str, folder: Path = STORED) -> str:
     columns = (*_COLUMNS, "diversity", "lattice/real")
     lines = [
         f"{name}: {known.question}",
-        f"{'setting':34}{'seeds':>6}{'steps':>7}" + "".join(f"{column:>17}" for column in columns),
+        f"{'setting':34}{'seeds':>6}{'steps':>7}" + "".join(f"{column:>18}" for column in columns),
     ]
     for setting in known.settings:
         try:
@@ -429,6 +429,6 @@ def summary(name: str, folder: Path = STORED) -> str:
         late, error = over_seeds(name, setting, "lattice", int(0.8 * known.base.steps), folder)
         whole = real(name, folder)["lattice"]
         found.append((late / whole, error / whole))
-        cells = "".join(f"{f'{mean:.3g} ± {off:.1g}':>17}" for mean, off in found)
+        cells = "".join(f"{f'{mean:.3g} ± {off:.1g}':>18}" for mean, off in found)
         lines.append(f"{setting:34}{len(runs):6}{runs[0].preset.steps:7}{cells}")
     return "\n".join(lines)
