@@ -199,7 +199,7 @@ def test_diagonals_of_any_activation_where_all_variances_are_one(activation: Any
     ("stack", "activation", "beta", "message"),
     [
         (DeconvStack(4, [resize_convolution(2, 3, 1, "bilinear")]), RELU, 0.1, "bilinearly"),
-        (DeconvStack(4, [UP], "usual"), KINKED, 0.1, "has a kink"),
+        (DeconvStack(4, [UP, UP], "usual"), KINKED, 0.1, "has a kink"),
         (DeconvStack(4, [UP]), RELU, 1.0, r"`beta` .* got 1"),
         (4, RELU, 0.1, "`stack`"),
     ],
@@ -402,4 +402,4 @@ def test_bad_arguments_say_why() -> None:
     with pytest.raises(ValueError, match="`beta` must put the network into freeze"):
         deconvolution.freeze_limit(stack, CHAOTIC, 0.1)
     with pytest.raises(ValueError, match="`activation` must be smooth or a leaky_relu"):
-        deconvolution.ntk(DeconvStack(2, [UP], "usual"), KINKED, 0.1, gram)
+        deconvolution.ntk(DeconvStack(2, [UP, UP], "usual"), KINKED, 0.1, gram)

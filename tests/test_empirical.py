@@ -432,10 +432,10 @@ class TestTrain:
         done = empirical.train(
             make(), inputs[:5], jnp.ones(5), learning_rate=0.5, steps=4, test=inputs[5:]
         )
-        assert done.outputs.shape == (5, 5, 1)
-        np.testing.assert_allclose(done.test_outputs[0], make()(inputs[5:]), rtol=1e-5)
-        np.testing.assert_allclose(done.test_outputs[-1], done.network(inputs[5:]), rtol=1e-5)
-        error = jnp.mean((done.outputs - 1) ** 2, axis=(1, 2))
+        assert done.outputs.shape == (5, 5)
+        np.testing.assert_allclose(done.test_outputs[0], make()(inputs[5:])[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(done.test_outputs[-1], done.network(inputs[5:])[:, 0], rtol=1e-5)
+        error = jnp.mean((done.outputs - 1) ** 2, axis=1)
         assert jnp.all(jnp.diff(error) < 0)
 
     @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # A module imports only from floors below its own.
 FLOORS = (
+    {"numerics", "scalars"},
     {"expectations", "graphs", "matrices"},
     {"activations"},
-    {"checks"},
+    {"checks", "duals"},
     {"kernels", "regimes", "deconvolution", "normalization"},
     {"spectra", "dynamics", "networks", "data"},
     {"empirical"},
@@ -28,7 +29,7 @@ FLOORS = (
     {"explorers", "course", "__main__"},
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-INTERNAL = {"expectations", "matrices", "checks", "__main__"}
+INTERNAL = {"numerics", "scalars", "expectations", "matrices", "checks", "duals", "__main__"}
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 
 PIN = re.compile(r"^([a-z0-9][^ ]*==[^\\]*?) *\\?$")

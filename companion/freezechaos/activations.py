@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from math import pi, sqrt
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,8 @@ from jax.scipy.special import erf
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-from . import expectations
+from . import expectations, scalars
+from .numerics import read_only, safe_sqrt
 
 _SERIES_LENGTH = 2048  # Hermite coefficients looked at to tell smooth activations from others
 _CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
@@ -43,6 +45,9 @@ class End:
     power: float
     coefficients: np.ndarray = field(repr=False)
 
+    def __post_init__(self) -> None:
+        read_only(self.coefficients)
+
     def bend(self, gap: Array) -> tuple[Array, Array]:
         """bend(gap) and the bend of the derivative, d(gap bend(gap)) / d(gap)."""
         if not self.coefficients.any():
@@ -54,30 +59,66 @@ class End:
         return x * _clenshaw(series, place), x * _clenshaw(derivative, place)
 
 
+@jax.tree_util.register_static
 @dataclass(frozen=True, eq=False)
 class Activation:
     """An activation function, with what infinitely wide networks see of it.
 
+    A value: equal to every other one made of the same function and the same share of its mean,
+    and so also after pickling (which needs a named or importable function) and copying; to JAX a
+    pytree without leaves.
+
     Attributes:
         name: what it is called in figures and messages.
-        function: the function itself, `Float[Array, "..."] -> Float[Array, "..."]`, already
-            standardized or normalized.
+        given: the name or the function it was made from.
+        share: of the mean that is taken away: 0 if standardized, 1 if normalized.
         mean: E[sigma(Z)], Z ~ N(0, 1).
         second_moment: E[sigma(Z)^2]; 1 for a standardized activation.
         derivative_second_moment: E[sigma'(Z)^2] = R'(1).
         homogeneous: whether sigma(x) - sigma(0) is proportional to |x| on both sides of 0.
+        kinks: where sigma or its derivative has one, within 13 of 0.
+        shift, deviation: sigma(x) = (f(x) - shift) / deviation for the function f given.
+        origin: f(0) - shift.
     """
 
     name: str
-    function: Callable[[Array], Array] = field(repr=False)
+    given: "str | Callable[[Array], Array]" = field(repr=False)
+    share: float = field(repr=False)
     mean: float
     second_moment: float
     derivative_second_moment: float
     homogeneous: bool = field(repr=False)
+    kinks: tuple[float, ...] = field(repr=False)
+    shift: float = field(repr=False)
+    deviation: float = field(repr=False)
+    origin: float = field(repr=False)
     centre: np.ndarray = field(repr=False)
     plus: End = field(repr=False)
     minus: End = field(repr=False)
-    quadrature: Callable[[float], float] = field(repr=False)
+    base: "_Base" = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Activation):
+            return NotImplemented
+        return self.given == other.given and self.share == other.share
+
+    def __hash__(self) -> int:
+        return hash((self.given, self.share))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (self.given, self.name, self.share)
+
+    def __deepcopy__(self, memo: Any) -> "Activation":
+        return self  # nothing in it can be changed
+
+    def function(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """sigma(x), elementwise."""
+        return (self.base.function(x) - self.shift) / self.deviation
+
+    def quadrature(self, angle: float) -> float:
+        """R(cos(angle)) by direct two-dimensional quadrature, in float64."""
+        lost = self.shift * (2 * float(self.base.hermite[0]) - self.shift)
+        return (self.base.quadrature(angle) - lost) / self.deviation**2
 
     @cached_property
     def error(self) -> float:
@@ -145,7 +186,6 @@ class Activation:
         return value, slope
 
 
-@lru_cache(maxsize=256)
 def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     """The activation divided by its root mean square, so that E[sigma(Z)^2] = 1 [JGGH].
 
@@ -162,11 +202,10 @@ def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation
     >>> round(standardized("erf").derivative_second_moment, 4)
     1.2257
     """
-    base = _base(name_or_callable)
-    return _activation(base, f"standardized {base.name}", share=0.0)
+    given = _given(name_or_callable)
+    return _made(given, f"standardized {_name(given)}", 0.0)
 
 
-@lru_cache(maxsize=256)
 def normalized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     """The activation shifted to mean 0, then divided by its standard deviation [JGGH].
 
@@ -176,11 +215,10 @@ def normalized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     >>> round(normalized("relu").derivative_second_moment, 5)  # pi / (pi - 1)
     1.46694
     """
-    base = _base(name_or_callable)
-    return _activation(base, f"normalized {base.name}", share=1.0)
+    given = _given(name_or_callable)
+    return _made(given, f"normalized {_name(given)}", 1.0)
 
 
-@lru_cache(maxsize=256)
 def recentred(name_or_callable: str | Callable[[Array], Array], share: float) -> Activation:
     """The activation less a share of its mean, then scaled to E[sigma(Z)^2] = 1.
 
@@ -193,18 +231,14 @@ def recentred(name_or_callable: str | Callable[[Array], Array], share: float) ->
 
     Raises:
         ValueError: a share outside its range, and as for `standardized`.
-        TypeError: as for `standardized`.
+        TypeError: a share that is no number or that JAX is tracing, and as for `standardized`.
 
     >>> round(recentred("relu", 0.5).derivative_second_moment, 5)
     1.3136
     """
-    if not 0 <= share <= 1:
-        raise ValueError(
-            f"`share` must lie in [0, 1]; got {share}. It is the share of the mean to take away; "
-            "1 normalizes."
-        )
-    base = _base(name_or_callable)
-    return _activation(base, f"{base.name} less {share:g} of its mean", share=float(share))
+    share = scalars.share("share", share, "It is the share of the mean to take away; 1 normalizes.")
+    given = _given(name_or_callable)
+    return _made(given, f"{_name(given)} less {share:g} of its mean", share)
 
 
 @dataclass(frozen=True)
@@ -229,10 +263,9 @@ def leaky_relu(negative_slope: float) -> LeakyReLU:
 
     Raises:
         ValueError: a slope that is not finite.
+        TypeError: a slope that is no number, or that JAX is tracing.
     """
-    if not np.isfinite(negative_slope):
-        raise ValueError(f"`negative_slope` must be finite; got {negative_slope}. Try 0.1.")
-    return LeakyReLU(float(negative_slope))
+    return LeakyReLU(scalars.real("negative_slope", negative_slope, "Try 0.1."))
 
 
 NAMED: dict[str, Callable[[Array], Array]] = {
@@ -247,29 +280,69 @@ NAMED: dict[str, Callable[[Array], Array]] = {
 }
 
 
+_SAME: dict[Any, str] = {
+    **{function: name for name, function in NAMED.items() if name not in ("relu", "gelu")},
+    LeakyReLU(0.0): "relu",
+    jax.nn.relu: "relu",
+    jax.lax.erf: "erf",
+    jax.lax.tanh: "tanh",
+    jax.lax.sin: "sin",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _ByIdentity:
+    """A callable without a hash, as one with: it is equal to itself alone."""
+
+    function: Callable[[Array], Array]
+
+    def __call__(self, x: Array) -> Array:
+        return self.function(x)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and self.function is other.function
+
+    def __hash__(self) -> int:
+        return id(self.function)
+
+
 @dataclass(frozen=True, eq=False)
 class _Base:
     """The function as given, with everything that scaling and shifting leaves alone."""
 
-    name: str
     function: Callable[[Array], Array]
+    homogeneous: bool
+    origin: float
     hermite: np.ndarray
     second_moment: float
     derivative_second_moment: float
     opposite_moment: float  # E[sigma(Z) sigma(-Z)] = R(-1)
     plus: End
     minus: End
-    quadrature: Callable[[float], float]  # angle -> R(cos(angle)), by direct quadrature
+    value: expectations.Function
+    domain: expectations.Panels
+
+    def quadrature(self, angle: float) -> float:
+        """E[f(u) f(v)] at correlation cos(angle), by direct quadrature."""
+
+        def product(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            return self.value(u) * self.value(v)
+
+        return expectations.bivariate_mean(product, self.domain, angle)
 
 
-def _base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
-    with jax.ensure_compile_time_eval():  # also inside somebody's jit, what is kept are numbers
-        return _kept_base(name_or_callable)
+_Given = str | Callable[[Array], Array]
 
 
 @lru_cache(maxsize=256)
-def _kept_base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
-    name, function = _resolve(name_or_callable)
+def _made(given: _Given, name: str, share: float) -> Activation:
+    with jax.ensure_compile_time_eval():  # also inside somebody's jit, what is kept are numbers
+        return _activation(given, _base(given), name, share)
+
+
+@lru_cache(maxsize=256)
+def _base(given: _Given) -> _Base:
+    name, function = _name(given), NAMED[given] if isinstance(given, str) else given
     value, slope, curvature = expectations.in_float64(function)
     _check_elementwise(name, function)
     _check_growth(name, value)
@@ -282,23 +355,34 @@ def _kept_base(name_or_callable: str | Callable[[Array], Array]) -> _Base:
     derivative_moment = domain.mean(lambda z: slope(z) ** 2)
     _check_moments(name, hermite, moment, stein=domain.mean(slope))
     opposite = parity * moment if parity else domain.mean(lambda z: value(z) * value(-z))
-    if isinstance(function, LeakyReLU):
-        moment = derivative_moment = (1 + function.negative_slope**2) / 2
-        ends = _leaky_relu_ends(function.negative_slope)
+    slopes = _slopes(function, value)
+    if slopes and slopes[0] != slopes[1]:
+        derivative_moment = (slopes[0] ** 2 + slopes[1] ** 2) / 2
+        moment = moment if value(np.zeros(1))[0] else derivative_moment
+        ends = _leaky_relu_ends(slopes)
     elif _converges(hermite, derivative_moment):
         ends = _ends_from_series(hermite, derivative_moment)
     else:
         try:
             ends = _ends_from_quadrature(slope, domain, derivative_moment, parity)
         except ValueError as error:
-            raise ValueError(
-                f"`{name}` must have a bounded derivative; {error}. Try a smoother function."
-            ) from error
+            raise ValueError(_too_rough(name, domain.own, error)) from error
 
-    def quadrature(angle: float) -> float:
-        return expectations.bivariate_mean(lambda u, v: value(u) * value(v), domain, angle)
+    origin = float(value(np.zeros(1))[0])
+    return _Base(
+        function, slopes is not None, origin, hermite, moment, derivative_moment, opposite,
+        *ends, value, domain,
+    )  # fmt: skip
 
-    return _Base(name, function, hermite, moment, derivative_moment, opposite, *ends, quadrature)
+
+def _too_rough(name: str, kinks: np.ndarray, error: ValueError) -> str:
+    if len(kinks) > 1:
+        k = int(np.argmin(np.diff(kinks)))
+        return (
+            f"`{name}` must have no kinks as near each other as those at {kinks[k]:.6g} and "
+            f"{kinks[k + 1]:.6g}; {error}. Try one kink, or a smooth step in their place."
+        )
+    return f"`{name}` must have a bounded derivative; {error}. Try a smoother function."
 
 
 def _panels(
@@ -312,7 +396,7 @@ def _panels(
         ) from error
 
 
-def _activation(base: _Base, name: str, share: float) -> Activation:
+def _activation(given: _Given, base: _Base, name: str, share: float) -> Activation:
     """The base function less a share of its mean, scaled to second moment 1."""
     mean = share * float(base.hermite[0])
     lost = mean * (2 * float(base.hermite[0]) - mean)  # of every moment E[sigma(u) sigma(v)]
@@ -323,21 +407,30 @@ def _activation(base: _Base, name: str, share: float) -> Activation:
     opposite = (base.opposite_moment - lost) / variance
     return Activation(
         name=name,
-        function=lambda x: (base.function(x) - mean) / deviation,
+        given=given,
+        share=share,
         mean=float(base.hermite[0] - mean) / deviation,
         second_moment=1.0,
         derivative_second_moment=float(base.derivative_second_moment / variance),
-        homogeneous=isinstance(base.function, LeakyReLU),
-        centre=centre,
+        homogeneous=base.homogeneous,
+        kinks=tuple(map(float, base.domain.own)),
+        shift=mean,
+        deviation=deviation,
+        origin=base.origin - mean,
+        centre=read_only(centre),
         plus=replace(base.plus, value=1.0),
         minus=replace(base.minus, value=opposite),
-        quadrature=lambda angle: (base.quadrature(angle) - lost) / variance,
+        base=base,
     )
 
 
-def _resolve(name_or_callable: str | Callable[[Array], Array]) -> tuple[str, Callable]:
+def _given(name_or_callable: Any) -> _Given:
+    """What identifies the function: its name if it has one here, itself if not."""
     if callable(name_or_callable):
-        return getattr(name_or_callable, "__name__", "custom"), name_or_callable
+        try:
+            return _SAME.get(name_or_callable, name_or_callable)
+        except TypeError:  # it has no hash
+            return _ByIdentity(name_or_callable)
     if not isinstance(name_or_callable, str):
         raise TypeError(
             f"`name_or_callable` must be a name or a function; got {name_or_callable!r}. "
@@ -348,21 +441,51 @@ def _resolve(name_or_callable: str | Callable[[Array], Array]) -> tuple[str, Cal
             f"`name_or_callable` must be one of {', '.join(NAMED)}, or a function; "
             f"got {name_or_callable!r}. Hand any elementwise JAX function, or leaky_relu(0.1)."
         )
-    return name_or_callable, NAMED[name_or_callable]
+    return name_or_callable
+
+
+def _name(given: _Given) -> str:
+    if isinstance(given, str):
+        return given
+    function = given.function if isinstance(given, _ByIdentity) else given
+    return str(getattr(function, "__name__", "custom"))
+
+
+def _slopes(
+    function: Callable[[Array], Array], value: expectations.Function
+) -> tuple[float, float] | None:
+    """The slopes of f(x) - f(0) on both sides of 0, where it is proportional to |x| on each."""
+    if isinstance(function, LeakyReLU):
+        return 1.0, function.negative_slope
+    x = np.concatenate(
+        [np.geomspace(1e-3, 1e3, 97), expectations.RADIUS * np.linspace(0.01, 1, 64)]
+    )
+    origin = value(np.zeros(1))
+    above, below = (value(x) - origin) / x, (origin - value(-x)) / x
+    size = np.max(np.abs(np.concatenate([above, below]))) + abs(origin[0]) / x
+    if not np.isfinite(size).all() or any(
+        np.any(np.abs(side - side[96]) > 1e-13 * size) for side in (above, below)
+    ):
+        return None
+    return float(above[96]), float(below[96])
 
 
 def _check_elementwise(name: str, function: Callable[[Array], Array]) -> None:
     sample = jnp.linspace(-3.0, 3.0, 12).reshape(3, 4)
     try:
-        values = function(sample)
-        backwards = function(sample.ravel()[::-1])[::-1].reshape(sample.shape)
+        values, backwards = jax.jit(lambda x: (function(x), function(x[::-1, ::-1])))(sample)
+    except jax.errors.TracerArrayConversionError as error:
+        raise ValueError(
+            f"`{name}` must be a function that JAX can trace; got one of NumPy or SciPy. Write it "
+            "with jax.numpy and jax.scipy, jnp.tanh instead of np.tanh."
+        ) from error
     except Exception as error:
         raise ValueError(
             f"`{name}` must act elementwise on a JAX array; it failed with: {error}. "
             "Write it with jax.numpy, jnp.where instead of if."
         ) from error
     if jnp.shape(values) != sample.shape or not jnp.allclose(
-        values, backwards, atol=1e-5, equal_nan=True
+        values, backwards[::-1, ::-1], atol=1e-5, equal_nan=True
     ):
         raise ValueError(
             f"`{name}` must act elementwise: an array of shape {sample.shape} gave shape "
@@ -437,16 +560,17 @@ def _end_from_series(series: np.ndarray, derivative_moment: float) -> End:
     return End(series.sum(), snapped, 1.0, _fit(bend, power=1.0))
 
 
-def _leaky_relu_ends(negative_slope: float) -> tuple[End, End]:
-    """Closed form: E[sigma'(u) sigma'(v)] = a + (1 - a)^2 (pi - angle) / (2 pi) [Cho & Saul]."""
-    moment = (1 + negative_slope**2) / 2
-    share = (1 - negative_slope) ** 2 / (2 * pi * moment)
+def _leaky_relu_ends(slopes: tuple[float, float]) -> tuple[End, End]:
+    """Closed form: E[sigma'(u) sigma'(v)] = p q + (p - q)^2 (pi - angle) / (2 pi) [Cho & Saul]."""
+    above, below = slopes
+    moment = (above**2 + below**2) / 2
+    share = (above - below) ** 2 / (2 * pi * moment)
 
     def derivative_bend(x: np.ndarray) -> np.ndarray:
         return share * 2 * np.arcsin(x / sqrt(2)) / x
 
     bend = _integrated(_fit(derivative_bend, power=0.5), power=0.5)
-    return End(1.0, -1.0, 0.5, bend), End(0.0, negative_slope / moment, 0.5, bend)
+    return End(1.0, -1.0, 0.5, bend), End(0.0, above * below / moment, 0.5, bend)
 
 
 def _ends_from_quadrature(
@@ -525,9 +649,3 @@ def _clenshaw(coefficients: np.ndarray, t: Array) -> Array:
     for coefficient in coefficients[:0:-1]:
         current, following = 2 * t * current - following + float(coefficient), current
     return t * current - following + float(coefficients[0])
-
-
-def safe_sqrt(x: Array) -> Array:
-    """sqrt with slope 0 at 0, where a kink makes the true slope infinite."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)

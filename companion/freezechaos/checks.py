@@ -3,6 +3,7 @@
 Values that JAX is tracing are not looked at: inside jit, vmap and grad the checks are free.
 """
 
+import warnings
 from collections.abc import Sequence
 from math import inf
 from typing import Any
@@ -12,8 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from . import scalars
 from .activations import Activation
 
+_BIAS = "It is the share of the bias; try 0.1."
+_LINE = (
+    "`{0}` has one column, and the sphere of one dimension is two points: of an input the theory "
+    "keeps nothing but the sign. Add a coordinate, jnp.stack([x, jnp.ones_like(x)], axis=1), or "
+    "take angles, networks.circle(x)."
+)
 _ROUNDING = 8  # cosines may pass 1 by so many units of rounding; they are clipped
 
 
@@ -29,26 +37,24 @@ def activation(value: Any) -> Activation:
 
 def beta(value: Any, dtype: Any = None) -> Array:
     """Shares of the bias in [0, 1), as an array of the given floating type."""
-    numbers = _concrete(value)
+    array, numbers = floating("beta", value), _concrete(value)
     if numbers is not None:
         inside = (numbers >= 0) & (numbers < 1)
         if not inside.all():
             raise ValueError(
-                f"`beta` must lie in [0, 1); got {numbers[~inside].flat[0]:g}. "
-                "It is the share of the bias; try 0.1."
+                f"`beta` must lie in [0, 1); got {float(numbers[~inside].flat[0]):g}. {_BIAS}"
             )
-    return jnp.asarray(value, dtype) if dtype else _floating("beta", value)
+    return jnp.asarray(value, dtype) if dtype else array
 
 
 def one_beta(value: Any) -> float:
     """A single share of the bias in [0, 1), as a Python number."""
-    if np.ndim(value):
+    if isinstance(value, jax.Array | np.ndarray) and value.ndim:
         raise TypeError(
             f"`beta` must be one number here; got an array of shape {list(np.shape(value))}. "
             "Take the values one by one; regimes.characteristic_value takes arrays."
         )
-    beta(value)
-    return float(value)
+    return scalars.share("beta", value, _BIAS, whole=False)
 
 
 def depth(value: Any) -> Any:
@@ -71,7 +77,7 @@ def depths(value: Any) -> Any:
     if whole.dtype.kind not in "iu":
         raise TypeError(
             f"`depth` must be an integer, 1 or more; got {value!r}. "
-            "It counts the affine maps and is fixed when JAX compiles; try 16."
+            "It counts the affine maps; try 16."
         )
     if np.any(whole < 1):
         raise ValueError(
@@ -83,7 +89,7 @@ def depths(value: Any) -> Any:
 
 def cosine(value: Any) -> Array:
     """Cosines in [-1, 1]; what passes 1 by rounding alone is clipped."""
-    array, numbers = _floating("cosine", value), _concrete(value)
+    array, numbers = floating("cosine", value), _concrete(value)
     if numbers is not None:
         inside = np.abs(numbers) <= 1 + _ROUNDING * float(jnp.finfo(array.dtype).eps)
         if not inside.all():
@@ -97,17 +103,13 @@ def cosine(value: Any) -> Array:
 
 def whole(name: str, value: Any, least: int, hint: str) -> int:
     """One integer, `least` or more."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"`{name}` must be an integer, {least} or more; got {value!r}. {hint}")
-    if value < least:
-        raise ValueError(f"`{name}` must be {least} or more; got {value}. {hint}")
-    return int(value)
+    return scalars.integer(name, value, least, hint)
 
 
 def widths(name: str, value: Any) -> tuple[int, ...]:
     """Two or more positive integers: of the inputs, of every layer, of the outputs."""
     listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-    if not listed or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in value):
+    if not listed or not all(map(scalars.is_integer, value)):
         raise TypeError(
             f"`{name}` must be a list of integers; got {value!r}. Try [2, 256, 1], and list(...) "
             "around a generator."
@@ -124,7 +126,7 @@ def number(name: str, value: Any) -> Any:
     """One real number; a Python float unless it is traced."""
     if isinstance(value, jax.core.Tracer):
         return value
-    if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+    if not scalars.is_real(value):
         raise TypeError(
             f"`{name}` must be one real number; got {value!r}. Take several values one by one."
         )
@@ -150,18 +152,20 @@ def momentum(value: Any) -> Any:
     return share
 
 
-def steps(steps: Any, record: Any) -> None:
+def steps(steps: Any, record: Any) -> tuple[int, int]:
     """How many steps, and after every how many to record: integers, the first a multiple."""
     hint = "Try steps=100, record=1."
-    if whole("steps", steps, 1, hint) % whole("record", record, 1, hint):
+    steps, record = whole("steps", steps, 1, hint), whole("record", record, 1, hint)
+    if steps % record:
         raise ValueError(
             f"`steps` must be a multiple of `record`; got {steps} and {record}. Try record=1."
         )
+    return steps, record
 
 
 def targets(name: str, value: Any) -> Array:
     """Finite real numbers of any shape."""
-    array = _floating(name, value)
+    array = floating(name, value)
     numbers = _concrete(array)
     if numbers is not None and not np.isfinite(numbers).all():
         raise ValueError(f"`{name}` must be finite; it holds a NaN or an infinity. Mend it.")
@@ -170,7 +174,7 @@ def targets(name: str, value: Any) -> Array:
 
 def rows(name: str, value: Any, *, zero: bool = False) -> Array:
     """Inputs [n, d], finite, none of them zero unless `zero` allows it."""
-    array = _floating(name, value)
+    array = floating(name, value)
     numbers = _concrete(array)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -189,6 +193,8 @@ def rows(name: str, value: Any, *, zero: bool = False) -> Array:
                 f"`{name}` must have no zero row; row {int(np.argmin(largest))} is zero. "
                 "A zero input has no direction and cannot be put on the sphere; drop it."
             )
+    if not zero and array.shape[1] == 1 and len(array) > 1:
+        warnings.warn(_LINE.format(name), stacklevel=3)
     return array
 
 
@@ -197,8 +203,11 @@ def _concrete(value: Any) -> np.ndarray | None:
     return None if isinstance(value, jax.core.Tracer) else np.asarray(value)
 
 
-def _floating(name: str, value: Any) -> Array:
+def floating(name: str, value: Any) -> Array:
+    """An array of float32 or float64, which integers become."""
     try:
+        if value is None:
+            raise TypeError("there is nothing in it.")
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise TypeError(

@@ -246,7 +246,7 @@ def descend(
     """
     gram = matrices.gram("train_gram", train_gram)
     y, single = _targets("labels", labels, len(gram))
-    checks.steps(steps, record)
+    steps, record = checks.steps(steps, record)
     rate, share = _number("learning_rate", learning_rate), _momentum(momentum)
     largest = _stable(gram, share)
     if not 0 < rate < largest:

@@ -14,9 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .numerics import hermite
+
 RADIUS = 13.0  # the standard normal density is 1e-37 there
 _START = np.linspace(-RADIUS, RADIUS, 28)
 _NARROWEST = 2.0**-44
+_BESIDE = 4 * _NARROWEST  # beside a border, and beyond the error of a kink's place
 _SPREAD = np.array([-9, -6, -4.5, -3, -2, -1, 0, 1, 2, 3, 4.5, 6, 9.0])
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -29,12 +32,14 @@ class Panels:
     Attributes:
         borders: all panel borders, from -13 to 13.
         splits: the borders that are there because of the function: kinks and fine features.
-        kinks: where the function or its derivative has one.
+        kinks: where the function, its mirror image or the derivative of one has a kink.
+        own: the kinks of the function itself.
     """
 
     borders: np.ndarray
     splits: np.ndarray
     kinks: np.ndarray
+    own: np.ndarray
 
     def mean(self, integrand: Function) -> float:
         """E[integrand(Z)] for Z ~ N(0, 1)."""
@@ -67,23 +72,20 @@ def in_float64(function: Callable) -> tuple[Function, Function, Function]:
 def panels(slope: Function, curvature: Function) -> Panels:
     """Panels for the function with these derivatives."""
     borders, kinks = _split((slope, curvature), _START)
+    found = np.concatenate([kinks, _jumps((slope, curvature), borders, kinks)])
+    kinks = _rounded(_clustered(found))
     if len(kinks):  # split there, the panels that closed in on the kinks are no longer needed
         borders, _ = _split((slope, curvature), _merged(np.concatenate([_START, kinks])))
     splits = np.setdiff1d(borders, _START)
     mirrored = [_merged(np.concatenate([x, -x])) for x in (borders, splits, kinks)]
-    return Panels(*mirrored)
+    return Panels(*mirrored, kinks)
 
 
 def hermite_coefficients(function: Function, domain: Panels, count: int) -> np.ndarray:
     """a_k = E[function(Z) h_k(Z)] in the orthonormal Hermite polynomials, k = 0 .. count-1."""
     z, weight = _gauss(domain.borders, nodes=32)
     measure = weight * _density(z) * function(z)
-    previous, current = np.zeros_like(z), np.ones_like(z)
-    coefficients = np.empty(count)
-    for k in range(count):
-        coefficients[k] = measure @ current
-        previous, current = current, (z * current - sqrt(k) * previous) / sqrt(k + 1)
-    return coefficients
+    return np.array([measure @ values for values in hermite(z, np.ones_like(z), count)])
 
 
 def bivariate_mean(
@@ -124,17 +126,42 @@ def _split(functions: tuple[Function, ...], borders: np.ndarray) -> tuple[np.nda
         pending = np.concatenate([half[~narrow] for half in halves])
         if sum(map(len, found)) > 20_000:
             raise ValueError("20,000 panels were not enough to follow it")
-    return _merged(np.concatenate(found)), _merged(_rounded(np.concatenate(kinks)))
+    return _merged(np.concatenate(found)), np.sort(np.concatenate(kinks))
+
+
+def _jumps(functions: tuple[Function, ...], borders: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The borders at which a function jumps: kinks that no panel has inside."""
+    near = np.abs(borders[:, None] - known) < 4 * _BESIDE
+    inner = borders[~np.any(near, axis=1)][1:-1]
+    sides = [[f(inner + sign * _BESIDE) for sign in (-1, 1)] for f in functions]
+    jumps = [abs(b - a) > 1e-6 * _scale(f) for f, (a, b) in zip(functions, sides, strict=True)]
+    return inner[np.any(jumps, axis=0)]
 
 
 def _is_rough(function: Function, intervals: np.ndarray) -> np.ndarray:
-    """Whether the last Chebyshev coefficients on each interval have not died out."""
-    nodes = np.cos(pi * (np.arange(24) + 0.5) / 24)
+    """Whether the last Chebyshev coefficients on each interval have not died out.
+
+    The outermost nodes lie at its ends, for a kink beyond the last node would not be seen; but so
+    far inside that a kink which is a border does not count.
+    """
+    nodes = np.cos(pi * np.arange(24) / 23)
     left, right = intervals[:, :1], intervals[:, 1:]
-    values = function((left + right) / 2 + (right - left) / 2 * nodes)
+    half = (right - left) / 2
+    values = function((left + right) / 2 + (half - np.minimum(_BESIDE, half / 8)) * nodes)
     coefficients = np.polynomial.chebyshev.chebfit(nodes, values.T, 23)
-    scale = np.max(np.abs(function(np.linspace(-4, 4, 801))))
-    return np.max(np.abs(coefficients[-4:]), axis=0) > 1e-11 * scale
+    rounding = 1e-13 * np.max(np.abs(values), axis=1)
+    return np.max(np.abs(coefficients[-4:]), axis=0) > 1e-11 * _scale(function) + rounding
+
+
+def _scale(function: Function) -> float:
+    return float(np.max(np.abs(function(np.linspace(-4, 4, 801)))))
+
+
+def _clustered(points: np.ndarray) -> np.ndarray:
+    """The middle of points that lie as near each other as one kink leaves them."""
+    points = np.sort(points)
+    groups = np.split(points, np.flatnonzero(np.diff(points) > 2 * _BESIDE) + 1)
+    return np.array([(group[0] + group[-1]) / 2 for group in groups if len(group)])
 
 
 def _rounded(points: np.ndarray) -> np.ndarray:

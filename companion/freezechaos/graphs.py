@@ -18,6 +18,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from .numerics import read_only
+from .scalars import is_integer
+
 Lengths = int | tuple[int, ...]
 Method = Literal["nearest", "bilinear"]
 Parametrization = Literal["graph", "usual", "gain"]
@@ -143,7 +146,7 @@ class Layer:
 
 def _check_lengths(name: str, value: Lengths, least: int) -> None:
     for number in (value or (None,)) if isinstance(value, tuple) else (value,):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        if not is_integer(number):
             raise TypeError(
                 f"`{name}` must be an integer, or a tuple of one an axis; got {value!r}. "
                 f"Try {max(least, 1)}."
@@ -247,4 +250,7 @@ def links(layer: AxisLayer, n: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(-resizing, axis=1, kind="stable")[:, :ways]
     shares = np.take_along_axis(resizing, order, axis=1)
     there = (parents >= 0)[:, :, None] & (shares[parents] > 0)
-    return np.where(there, order[parents], -1), np.where(there, shares[parents], 0.0)
+    return (
+        read_only(np.where(there, order[parents], -1)),
+        read_only(np.where(there, shares[parents], 0.0)),
+    )

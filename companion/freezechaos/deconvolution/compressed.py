@@ -5,29 +5,66 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..scalars import is_integer
 
+
+@jax.tree_util.register_pytree_node_class
 @dataclass(frozen=True, eq=False)
 class Compressed:
     """A kernel between positions, over one input or over pairs of inputs.
 
-    For `jit`, `vmap` and `grad` take `dense()`, which is an array; `matvec` and `norm` are worked
-    out on the host.
+    A pytree: what is compiled may take and return it. `matvec` and `norm` are worked out on the
+    host.
 
     Attributes:
         table: [pairs, rows, columns] a number for every class of pairs.
+        exponent: [pairs, rows, columns] where numbers leave the range of floats: the kernel is
+            table * 2^exponent. None where they do not.
         classes: [n, n] the class of every pair of rows, and of every pair of columns.
         size: of the output, (n,) or (rows, columns).
         inputs: N for the kernel over all pairs of N inputs, None for that of one input.
     """
 
     table: Array = field(repr=False)
+    exponent: Array | None = field(repr=False)
     classes: tuple[np.ndarray, np.ndarray] = field(repr=False)
     size: tuple[int, ...]
     inputs: int | None
+
+    def tree_flatten(self) -> tuple[tuple[Array, Array | None], "_Shape"]:
+        return (self.table, self.exponent), _Shape(self.classes, self.size, self.inputs)
+
+    @classmethod
+    def tree_unflatten(cls, shape: "_Shape", children: tuple[Array, Array | None]) -> "Compressed":
+        return cls(*children, shape.classes, shape.size, shape.inputs)
+
+    @property
+    def numbers(self) -> Array:
+        """[pairs, rows, columns] the kernel; infinite beyond the range of its floats."""
+        return self.table if self.exponent is None else jnp.ldexp(self.table, self.exponent)
+
+    def scaled(self) -> tuple["Compressed", Float[Array, ""]]:
+        """The kernel over a power of two that is above its largest number, and the power's log.
+
+        >>> from freezechaos import activations, deconvolution, graphs
+        >>> stack = deconvolution.DeconvStack(3, [graphs.convolution(3, padding=1)] * 1000)
+        >>> chaotic = activations.normalized("relu")
+        >>> kernel = deconvolution.compressed(stack, chaotic, 0.1, jnp.eye(3)).ntk
+        >>> small, log_scale = kernel.scaled()
+        >>> round(float(log_scale + jnp.log(small.diagonal()[0])), 1)  # log (1 + r + ... + r^999)
+        373.6
+        """
+        exponent = jnp.frexp(self.table)[1] + (0 if self.exponent is None else self.exponent)
+        largest = jnp.max(jnp.where(self.table == 0, jnp.iinfo(jnp.int32).min // 2, exponent))
+        shift = -largest if self.exponent is None else self.exponent - largest
+        table = jnp.ldexp(self.table, jnp.broadcast_to(shift, self.table.shape))
+        scale = largest.astype(table.dtype) * float(np.log(2))
+        return Compressed(table, None, self.classes, self.size, self.inputs), scale
 
     @property
     def positions(self) -> int:
@@ -37,12 +74,13 @@ class Compressed:
     @property
     def nbytes(self) -> int:
         """What table and classes take."""
-        return int(self.table.nbytes) + sum(int(part.nbytes) for part in self.classes)
+        parts = self.table, *self.classes, *(() if self.exponent is None else (self.exponent,))
+        return sum(int(part.nbytes) for part in parts)
 
     def dense(self) -> Array:
         """All of it: [positions, positions], or [N, N, positions, positions]."""
         rows, columns = self.classes
-        whole = self.table[:, rows[:, None, :, None], columns[None, :, None, :]]
+        whole = self.numbers[:, rows[:, None, :, None], columns[None, :, None, :]]
         return self._arranged(whole.reshape(-1, self.positions, self.positions))
 
     def row(self, position: int | tuple[int, int]) -> Array:
@@ -50,32 +88,39 @@ class Compressed:
         at = self._place(position)
         rows, columns = (part[k] for part, k in zip(self.classes, at, strict=True))
         back_rows, back_columns = (part[:, k] for part, k in zip(self.classes, at, strict=True))
-        there = self.table[:, rows[:, None], columns].reshape(-1, *self.size)
-        back = self.table[:, back_rows[:, None], back_columns].reshape(-1, *self.size)
+        there = self.numbers[:, rows[:, None], columns].reshape(-1, *self.size)
+        back = self.numbers[:, back_rows[:, None], back_columns].reshape(-1, *self.size)
         return self._paired(there, back)
 
     def diagonal(self) -> Array:
         """Between every position and itself: [*size], or [N, N, *size]."""
         rows, columns = (np.diagonal(part) for part in self.classes)
-        own = self.table[:, rows[:, None], columns].reshape(-1, *self.size)
+        own = self.numbers[:, rows[:, None], columns].reshape(-1, *self.size)
         return self._paired(own, own)
 
     def norm(self) -> float:
         """Root of the sum of squares over all pairs of positions, of inputs too."""
         rows, columns = (np.bincount(part.ravel()) for part in self.classes)
-        squares = np.asarray(self.table, np.float64) ** 2 @ columns @ rows
+        table = self._in_float64
+        size = np.max(np.abs(table)) or 1.0  # squares of large numbers are no floats
+        squares = (table / size) ** 2 @ columns @ rows
         many = np.where(np.arange(len(squares)) < (self.inputs or 1), 1, 2)
-        return float(np.sqrt(np.sum(many * squares)))
+        return float(size * np.sqrt(np.sum(many * squares)))
+
+    @property
+    def _in_float64(self) -> np.ndarray:
+        table = np.asarray(self.table, np.float64)
+        return table if self.exponent is None else np.ldexp(table, np.asarray(self.exponent))
 
     def _place(self, position: Any) -> tuple[int, int]:
-        at = tuple(np.atleast_1d(position).tolist())
-        whole = all(type(k) is int for k in at) and len(at) == len(self.size)
+        at = position if isinstance(position, tuple | list) else (position,)
+        whole = all(map(is_integer, at)) and len(at) == len(self.size)
         if not whole or any(not 0 <= k < n for k, n in zip(at, self.size, strict=True)):
             raise ValueError(
                 f"`position` must lie in a grid of {' x '.join(map(str, self.size))}; got "
                 f"{position}. Count from 0; the last is {tuple(n - 1 for n in self.size)}."
             )
-        return (*at, 0)[:2]
+        return (*map(int, at), 0)[:2]
 
     def _arranged(self, pairs: Array) -> Array:
         return self._paired(pairs, jnp.swapaxes(pairs, -1, -2))
@@ -120,7 +165,7 @@ class Compressed:
     @cached_property
     def _factors(self) -> tuple[np.ndarray, np.ndarray]:
         """[rank, rows, rows] and [rank, columns, columns]."""
-        table = np.asarray(self.table[0], np.float64)
+        table = self._in_float64[0]
         u, s, v = np.linalg.svd(table, full_matrices=False)
         kept = s > s[0] * float(jnp.finfo(self.table.dtype).eps) / 8
         root = np.sqrt(s[kept])
@@ -130,3 +175,22 @@ class Compressed:
     def __repr__(self) -> str:
         over = "" if self.inputs is None else f", {self.inputs} inputs"
         return f"Compressed({' x '.join(map(str, self.size))}{over}, {self.nbytes / 1e6:.2g} MB)"
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """What of a `Compressed` is no array of JAX: equal by value, as `jit` asks for."""
+
+    classes: tuple[np.ndarray, np.ndarray]
+    size: tuple[int, ...]
+    inputs: int | None
+
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        return self.size, self.inputs, *(part.tobytes() for part in self.classes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shape) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)

@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from .. import checks, graphs
 from ..activations import Activation
-from . import duals
 from .recursion import Pairs, flat, through
 from .stack import DeconvStack, checked_stack
 
@@ -49,8 +48,6 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagon
         )
     graph, share = stack.parametrization == "graph", 1 - checks.one_beta(beta) ** 2
     checks.activation(activation)
-    if not graph:
-        duals.check_any_variance(activation)
     sigma, theta = np.ones(stack.start), np.zeros(stack.start)
     for number, size in enumerate(stack.sizes[:-1]):
         moment, slope = _moments(activation, sigma, unit=graph, first=number == 0)

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from .. import checks
 from ..activations import Activation
-from . import duals
 from .compressed import Compressed
+from .exponents import Scaled
 from .pairs import Ancestry, Variances
 from .recursion import State, run
 from .stack import DeconvStack, checked_stack
@@ -31,13 +31,15 @@ def compressed(
 ) -> Kernels:  # fmt: skip
     """NNGP and NTK as one number for every class of pairs of positions.
 
-    Exact, borders included. Of an up-sampling stack almost all pairs share their ancestry with
-    others: 4 x 4 to 32 x 32 by window 4 and stride 2 takes 5,500 numbers instead of a million.
+    Borders included; exact where all variances are 1, to 1e-6 elsewhere. Of an up-sampling stack
+    almost all pairs share their ancestry with others: 4 x 4 to 32 x 32 by window 4 and stride 2
+    takes 5,500 numbers instead of a million.
 
     Arguments:
         stack: the layers.
         activation: a standardized or normalized activation; in the usual parametrization, after a
-            bilinear resize and off the sphere it must be smooth or a `leaky_relu`.
+            bilinear resize and off the sphere a named one, a `leaky_relu`, or smooth and not too
+            steep: where JAX traces the variances, NaN beyond those up to which it is known.
         beta: share of the bias, in [0, 1); may be traced.
         input_gram: x_q . y_q' / n_0 between the positions of the input, rows before columns:
             [positions, positions] of one input, [N, N, positions, positions] of all pairs of N.
@@ -51,7 +53,8 @@ def compressed(
     """
     rates = checked_rates(stack, learning_rates)
     state, axes, several = run_checked(stack, activation, beta, input_gram, rates[None])
-    tables = state.sigma, state.theta[0] / state.weight
+    theta = Scaled(*(None if part is None else part[0] for part in state.unscaled))
+    tables = Scaled(state.sigma, None), theta
     return Kernels(*(packed(stack, table, axes, several) for table in tables))
 
 
@@ -62,7 +65,9 @@ def ntk(
 ) -> Float[Array, "*inputs after after"]:  # fmt: skip
     """Unscaled NTK between the output positions: [positions, positions], or [N, N, ...].
 
-    Arguments and errors as for `compressed`.
+    Deep in chaos its diagonal leaves the range of floats and is infinite, the rest is as exact as
+    ever; `compressed(...).ntk.scaled()` gives it with the logarithm of a scale. Arguments and
+    errors as for `compressed`.
 
     >>> from freezechaos import activations, graphs
     >>> stack = DeconvStack(1, [graphs.transposed_convolution(4, stride=2)] * 2)
@@ -153,7 +158,7 @@ def run_checked(
     several = len(gram) if gram.ndim == 4 else None
     gram = gram if gram.ndim == 4 else gram[None, None]
     _check_products(gram)
-    variances = _variances(stack, activation, gram)
+    variances = _variances(stack, gram)
     beta = checks.beta(beta, gram.dtype)
     if beta.ndim:
         raise TypeError(
@@ -186,7 +191,7 @@ def _check_products(gram: Array) -> None:
         )
 
 
-def _variances(stack: DeconvStack, activation: Activation, gram: Array) -> Variances:
+def _variances(stack: DeconvStack, gram: Array) -> Variances:
     """Which positions differ in variance; on the sphere none does, graph-based."""
     traced = isinstance(gram, jax.core.Tracer)
     own = np.ones(1) if traced else np.einsum("iipp->ip", np.asarray(gram))
@@ -195,7 +200,6 @@ def _variances(stack: DeconvStack, activation: Activation, gram: Array) -> Varia
     graph = stack.parametrization == "graph"
     if same and nearest and graph and np.isclose(own.flat[0], 1, rtol=1e-5):
         return "one"
-    duals.check_any_variance(activation)
     return "border" if same else "apart"
 
 
@@ -214,9 +218,10 @@ def checked_rates(stack: Any, learning_rates: Any) -> Array:
 
 
 def packed(
-    stack: DeconvStack, table: Array, axes: list[Ancestry], inputs: int | None
+    stack: DeconvStack, table: Scaled, axes: list[Ancestry], inputs: int | None
 ) -> Compressed:
     """A table of the last layer, without the classes that only pad it."""
     classes = (axes[0].classes, axes[1].classes)
     rows, columns = (int(part.max()) + 1 for part in classes)
-    return Compressed(table[..., :rows, :columns], classes, stack.sizes[-1], inputs)
+    cut = (None if part is None else part[..., :rows, :columns] for part in table)
+    return Compressed(*cut, classes, stack.sizes[-1], inputs)

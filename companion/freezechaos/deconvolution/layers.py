@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from .. import checks
 from ..activations import Activation
 from .compressed import Compressed
+from .exponents import Scaled
 from .kernels import packed, run_checked
 from .stack import DeconvStack, checked_stack
 
@@ -87,4 +88,8 @@ def _contributions(
     depth = checked_stack(stack).depth
     alone = jnp.eye(2 * depth).reshape(2 * depth, depth, 2)
     state, axes, several = run_checked(stack, activation, beta, input_gram, alone)
-    return [packed(stack, table, axes, several) for table in state.theta / state.weight]
+    theta = state.unscaled
+    return [
+        packed(stack, Scaled(*(None if part is None else part[k] for part in theta)), axes, several)
+        for k in range(2 * depth)
+    ]

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..graphs import AxisLayer, Parametrization, links
+from ..numerics import read_only
 
 Variances = Literal["one", "border", "apart"]
 """Whether all positions of a layer have variance 1, one that depends on their distance from the
@@ -75,7 +76,8 @@ def ancestry(
         classes, step = _classified(*terms, kinds if variances != "one" else None, unread=unread)
         steps.append(_padded(step, steps[-1].taps.shape[0] if steps else start.size))
         kinds = np.zeros(len(classes), int) if variances == "one" else kinds
-    return Ancestry(start, tuple(steps), classes)
+    kept = tuple(Step(*map(read_only, step)) for step in steps)
+    return Ancestry(read_only(start), kept, read_only(classes))
 
 
 def _own(kinds: np.ndarray, layer: AxisLayer) -> np.ndarray:

@@ -9,7 +9,9 @@ With P(p) the parents of p, and sums over the taps that p and p' share [JGGH, se
 or with the window's size under the root in the usual parametrization. The first layer has the
 input Gram matrix in place of the expectation. As in `kernels`, what is carried keeps its digits at
 any depth: beside Sigma the squared distance E(u - v)^2, and Theta over the diagonal D_l = 1 + r +
-... + r^(l-1) of the graph-based parametrization.
+... + r^(l-1) of the graph-based parametrization. Where D could leave the range of floats, between
+numbers of which some grow like it and others stay, Theta is carried with an exponent of its own
+for every class of pairs (see `exponents`).
 """
 
 from functools import partial
@@ -21,8 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .. import duals
 from ..activations import Activation
-from . import duals
+from . import exponents
 from .pairs import Ancestry, Step, Variances, ancestry
 from .stack import DeconvStack
 
@@ -49,13 +52,22 @@ class State(NamedTuple):
 
     Attributes:
         pairs: of pre-activations.
-        theta: [streams, pairs, rows, columns] the tangent kernel over D.
+        theta: [streams, pairs, rows, columns] the tangent kernel over D, or its significands.
         weight: 1 / D.
+        exponent: [streams, pairs, rows, columns] of the significands, or None.
     """
 
     pairs: Pairs
     theta: Array
     weight: Array
+    exponent: Array | None = None
+
+    @property
+    def unscaled(self) -> exponents.Scaled:
+        """The tangent kernel itself."""
+        if self.exponent is None:
+            return exponents.Scaled(self.theta / self.weight, None)
+        return exponents.Scaled(self.theta, self.exponent)
 
     @property
     def sigma(self) -> Array:
@@ -100,11 +112,14 @@ def run(
     axes = _axes(stack, variances)
     inputs = Inputs.of(len(gram))
     state = _first(stack, gram, inputs)
+    if exponents.needed(activation.derivative_second_moment, stack.depth, gram.dtype):
+        state = state._replace(exponent=jnp.zeros(state.theta.shape, jnp.int32))
     for number, steps in enumerate(zip(*(axis.steps for axis in axes), strict=True)):
         seen = through(activation, variances == "one", number == 0, state.pairs)
         state = _layer(
             variances == "one", number == 0, len(gram), activation.derivative_second_moment,
             beta, state, seen, steps, inputs, rates[:, number],
+            None if state.exponent is None else exponents.sources(steps),
         )  # fmt: skip
     return state, axes
 
@@ -118,7 +133,7 @@ def _first(stack: DeconvStack, gram: Array, inputs: Inputs) -> State:
     right = jnp.broadcast_to(own[inputs.other][:, None, None], table.shape)
     same = np.eye(rows * columns, dtype=bool).reshape(rows, columns, rows, columns)
     same = same & (inputs.one == inputs.other)[:, None, None, None, None]
-    distance = jnp.where(same, 0, left + right - 2 * table)
+    distance = jnp.where(same, 0, (left - table) + (right - table))
 
     def ordered(entries: Array) -> Array:
         return flat(jnp.swapaxes(entries, 2, 3))
@@ -135,20 +150,31 @@ def flat(table: Array) -> Array:
     return jnp.pad(table.ravel(), (0, length - table.size))
 
 
-@partial(jax.jit, static_argnames=("activation", "unit", "first"))
-def through(activation: Activation, unit: bool, first: bool, pairs: Pairs) -> duals.Through:
-    """What the next layer's taps read: the inputs, or what the activation makes of them."""
+def through(activation: Activation, unit: bool, first: bool, pairs: Pairs) -> duals.PairMoments:
+    """What the next layer's taps read: the inputs, or what the activation makes of them.
+
+    Raises:
+        ValueError: a variance at which the activation's dual map is not known well enough.
+    """
     if first:
-        return duals.Through(pairs.sigma, pairs.distance, jnp.zeros_like(pairs.sigma))
+        return duals.PairMoments(pairs.sigma, pairs.distance, jnp.zeros_like(pairs.sigma))
     if unit:
-        return duals.at_one(activation, pairs.distance)
-    return duals.at_variances(activation, pairs.left, pairs.right, pairs.distance)
+        return _at_one(activation, pairs.distance)
+    traced = isinstance(pairs.left, jax.core.Tracer)
+    largest = None if traced else float(jnp.maximum(jnp.max(pairs.left), jnp.max(pairs.right)))
+    terms = duals.terms_for(activation, largest)
+    return _at_variances(activation, pairs.left, pairs.right, pairs.sigma, pairs.distance, terms)
+
+
+_at_one = jax.jit(duals.at_one, static_argnums=0)
+_at_variances = jax.jit(duals.at_variances, static_argnums=(0, 5))
 
 
 @partial(jax.jit, static_argnames=("unit", "first", "count"))
 def _layer(
     unit: bool, first: bool, count: int, moment: float, beta: Array, state: State,
-    seen: duals.Through, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
+    seen: duals.PairMoments, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
+    sources: exponents.Sources | None,
 ) -> State:  # fmt: skip
     """One layer of taps, for `count` inputs; rates [streams, 2] of its weights and biases."""
     rows, columns = steps
@@ -170,9 +196,15 @@ def _layer(
         places = ((inputs.one, rows.left, columns.left), (inputs.other, rows.right, columns.right))
         left, right = (sigma[:count][n][:, a[:, None], b[None]] for n, a, b in places)
         alike = jnp.logical_and(rows.alike[:, None], columns.alike[None])
-        distance = jnp.where(alike[None], nearer, jnp.maximum(left + right - 2 * sigma, 0))
+        apart = (left - sigma) + (right - sigma)
+        distance = jnp.where(alike[None], nearer, jnp.maximum(apart, 0))
     weight = state.weight if first else state.weight / (state.weight + moment * scale)
     of_weights, of_biases = (rates[:, k, None, None, None] for k in range(2))
     direct = of_weights * (sigma - beta**2)[None] + of_biases * beta**2
+    pairs = Pairs(*map(flat, (sigma, distance, left, right)))
+    if sources is not None and state.exponent is not None:
+        past = exponents.Scaled(moment * scale * slope[None] * state.theta, state.exponent)
+        theta = exponents.add(direct, exponents.over_taps(past, sources))
+        return State(pairs, theta.number, weight, theta.exponent)
     theta = weight * direct + (1 - weight) / scale * over_taps(slope[None] * state.theta)
-    return State(Pairs(*map(flat, (sigma, distance, left, right))), theta, weight)
+    return State(pairs, theta, weight)

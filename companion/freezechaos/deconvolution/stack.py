@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ..graphs import AxisLayer, Layer, Parametrization
+from ..scalars import is_integer
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,7 @@ def _checked_layers(layers: Any) -> tuple[Layer, ...]:
 
 def _checked_size(size: Any) -> Any:
     axes = size if isinstance(size, tuple | list) else (size,)
-    whole = [isinstance(n, int | np.integer) and not isinstance(n, bool) for n in axes]
-    if not all(whole) or len(axes) not in (1, 2) or min(axes) < 1:
+    if not all(map(is_integer, axes)) or len(axes) not in (1, 2) or min(axes) < 1:
         raise ValueError(
             f"`size` must be a positive integer, or two for rows and columns; got {size!r}. "
             "Try (4, 4), or 4 in one dimension."

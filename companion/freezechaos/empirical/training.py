@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
@@ -24,7 +25,8 @@ _GRIDS = "a target for every pixel and channel", "Give images of the size of the
 class Training(NamedTuple):
     """What training left: the network, and the outputs after every recorded step.
 
-    Entry 0 of `outputs` [records, n, *outputs] and `test_outputs` is from before the first step.
+    Entry 0 of `outputs` [records, n, *outputs] and `test_outputs` is from before the first step;
+    for labels [n] they are [records, n], as those of `dynamics.descend`.
     """
 
     network: FullyConnected | Deconvolutional
@@ -63,18 +65,37 @@ def train(
         test: inputs where the outputs are to be recorded too.
 
     Raises:
-        ValueError, TypeError: shapes that do not fit, an argument outside its range; what JAX
-            traces is not looked at.
+        ValueError, TypeError: shapes that do not fit, an argument outside its range, a learning
+            rate with which the outputs left the range of floats; what JAX traces is not looked at.
     """
     x = checked_inputs("x", network, x)
     test = test if test is None else checked_inputs("test", network, test)
-    labels = _checked_labels(labels, (len(x), *output_shape(network))).astype(x.dtype)
+    shape = (len(x), *output_shape(network))
+    targets = _checked_labels(labels, shape).astype(x.dtype)
+    single = np.ndim(labels) < len(shape)
     rate, momentum = checks.learning_rate(learning_rate), checks.momentum(momentum)
-    checks.steps(steps, record)
+    steps, record = checks.steps(steps, record)
     if rates is not None:
         rates = checked_rates(rates)
         check_layers(rates, network)
-    return _trained(network, x, labels, test, rates, rate, momentum, steps, record)
+    done = _trained(network, x, targets, test, rates, rate, momentum, steps, record)
+    _check_converged(done.outputs, rate, record)
+    if not single:
+        return done
+    seen = (None if part is None else part[..., 0] for part in done[1:])
+    return Training(done.network, *seen)
+
+
+def _check_converged(outputs: Array, rate: Any, record: int) -> None:
+    if isinstance(outputs, jax.core.Tracer):
+        return
+    finite = np.isfinite(np.asarray(outputs)).reshape(len(outputs), -1).all(axis=1)
+    if finite[0] and not finite.all():
+        raise ValueError(
+            f"`learning_rate` must be smaller; with {rate:g} the outputs are not finite after "
+            f"{record * int(np.argmin(finite))} steps or less. Stay below "
+            "dynamics.largest_learning_rate(empirical.ntk(network, x))."
+        )
 
 
 def _checked_labels(labels: Any, shape: tuple[int, ...]) -> Float[Array, "n *outputs"]:

@@ -45,8 +45,7 @@ def draw(
     """
     checks.activation(activation)
     x, depth, beta = checks.rows("x", x), checks.depth(depth), checks.one_beta(beta)
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
-        raise ValueError(f"`draws` must be an integer, 1 or more; got {draws!r}. Try 5.")
+    draws = checks.whole("draws", draws, 1, "Try 5.")
     matrices.numbers("x", x)
     cosine, gap = _cosines(x)
     sigma, _, _ = from_gap(activation, jnp.asarray(beta, x.dtype), depth, cosine, gap)

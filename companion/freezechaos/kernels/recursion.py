@@ -18,6 +18,8 @@ digits with depth, so what is carried instead is
 Both sums are compensated (Kahan): over 1024 layers float32 keeps six digits.
 """
 
+from functools import partial
+from math import exp, inf, log, log1p
 from typing import NamedTuple
 
 import jax
@@ -26,8 +28,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from .. import checks
+from .. import checks, scalars
 from ..activations import Activation
+
+_LEAST = 1e-280  # above it float64 has all its digits
+_SETTLED = 1e-12  # a covariance below is on its way to 0
 
 
 def nngp(
@@ -38,8 +43,7 @@ def nngp(
     Arguments:
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1); may be traced.
-        depth: number L of affine maps, 1 or more; may be traced, but then not differentiated
-            in reverse mode.
+        depth: number L of affine maps, 1 or more; may be traced.
         cosine: x.y / (|x| |y|), in [-1, 1], float32 or float64.
 
     Raises:
@@ -59,8 +63,7 @@ def ntk(
     Arguments:
         activation: a standardized or normalized activation.
         beta: share of the bias, in [0, 1); may be traced.
-        depth: number L of affine maps, 1 or more; may be traced, but then not differentiated
-            in reverse mode.
+        depth: number L of affine maps, 1 or more; may be traced.
         cosine: x.y / (|x| |y|), in [-1, 1], float32 or float64.
 
     Raises:
@@ -117,6 +120,50 @@ def log_ntk_diagonal(
     return jnp.where(small, series, ratio) + (length - 1) * jnp.where(log_r > 0, log_r, 0)
 
 
+def log_abs_ntk(activation: Activation, beta: float, depth: int, cosine: float) -> float:
+    """log |theta^(L)| of one pair of inputs, also where theta is too small for a float.
+
+    Beyond the depth at which float64 ends, Theta(x, y) has settled, or falls like L q^L with
+    q = (1 - beta^2) R'(0) where the covariance dies out; the rest is `log_ntk_diagonal`.
+
+    Arguments:
+        activation: a standardized or normalized activation.
+        beta: share of the bias, in [0, 1).
+        depth: number L of affine maps, 1 or more.
+        cosine: in [-1, 1]; one number.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+
+    >>> from freezechaos import activations
+    >>> round(log_abs_ntk(activations.normalized("relu"), 0.1, 10_000, 0.0), 1)
+    -3734.0
+    """
+    checks.activation(activation)
+    beta = checks.one_beta(beta)
+    depth = scalars.integer("depth", depth, 1, "It counts the affine maps; try 16.")
+    with jax.enable_x64(True):
+
+        def size(depth: int) -> float:
+            return abs(float(ntk(activation, beta, depth, jnp.float64(cosine))))
+
+        low, high = 1, depth + 1
+        while high - low > 1:  # the last depth at which float64 will do
+            middle = (low + high) // 2
+            low, high = (middle, high) if size(middle) > _LEAST else (low, middle)
+        if size(low) == 0:
+            return -inf
+        diagonals = log_ntk_diagonal(activation, beta, jnp.array([low, depth]))
+        log_size = log(size(low)) + float(diagonals[0] - diagonals[1])
+        sigma = float(nngp(activation, beta, low, jnp.float64(cosine)))
+        if low == depth or abs(sigma) > _SETTLED:
+            return log_size
+        # Theta / Sigma grows by 1 a layer once R is linear
+        ratio = exp(log(size(low)) + float(diagonals[0]) - log(abs(sigma)))
+        fall = log(float(activation.centre[1]) * (1 - beta) * (1 + beta))
+        return log_size + log1p((depth - low) / ratio) + (depth - low) * fall
+
+
 class _State(NamedTuple):
     """Sigma as (rho, gap = 1 - |rho|), of which the smaller in size is exact, and theta.
 
@@ -147,16 +194,16 @@ def from_gap(
     """Sigma, theta and 1 - theta after `depth` affine maps, from cosine and gap = 1 - |cosine|.
 
     The gap may be far below the rounding of the cosine. Arguments are not checked.
+
+    Where a derivative lies beyond the largest float, that float is given for it.
     """
-    if isinstance(depth, jax.core.Tracer):
-        return _iterate(activation, beta, depth, cosine, gap)
-    if any(isinstance(argument, jax.core.Tracer) for argument in (beta, cosine, gap)):
-        return _differentiable(activation, beta, depth, cosine, gap)
-    return _any_depth(activation, beta, depth, cosine, gap)
+    return _at_depth(activation, beta, jnp.asarray(depth), cosine, gap)
 
 
-def _iterate(
-    activation: Activation, beta: Array, depth: int | Array, cosine: Array, gap: Array
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.jit, static_argnames=("activation",))  # compiled once for all depths
+def _at_depth(
+    activation: Activation, beta: Array, depth: Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
     state = lax.fori_loop(
         1,
@@ -167,8 +214,104 @@ def _iterate(
     return _sigma(state.rho, state.gap), state.theta, state.theta_gap
 
 
-_differentiable = jax.jit(_iterate, static_argnames=("activation", "depth"))  # a scan
-_any_depth = jax.jit(_iterate, static_argnames=("activation",))  # compiled once for all depths
+@_at_depth.defjvp
+def _at_depth_jvp(activation: Activation, primals: tuple, tangents: tuple) -> tuple:
+    """What JAX would make of the loop, but for products of r^l and r^-l, which are not formed.
+
+    Everything later follows from Sigma_1 and beta; so the rule is linear in what they change by,
+    and JAX transposes it for reverse mode, whatever the depth.
+    """
+    (beta, depth, cosine, gap), (by_beta, _, by_cosine, by_gap) = primals, tangents
+    values, slopes = _with_slopes(activation, beta, depth, cosine, gap)
+    _, start = jax.jvp(_first_sigma, (beta, cosine, gap), (by_beta, by_cosine, by_gap))
+    changes = [by_first * start + by_rest * by_beta for by_first, by_rest in slopes]
+    return values, tuple(jnp.broadcast_to(c, v.shape) for c, v in zip(changes, values, strict=True))
+
+
+class _Slopes(NamedTuple):
+    """Derivatives in one direction, after a layer.
+
+    Attributes:
+        sigma: of Sigma, no larger than floats go.
+        scaled: of Sigma, times the weight 1 / Theta(x, x): what theta sees of it, never large.
+        theta: of theta.
+        weight: of the weight.
+    """
+
+    sigma: Array
+    scaled: Array
+    theta: Array
+    weight: Array
+
+
+@partial(jax.jit, static_argnames=("activation",))
+def _with_slopes(
+    activation: Activation, beta: Array, depth: Array, cosine: Array, gap: Array
+) -> tuple[tuple[Array, ...], tuple[tuple[Array, Array], ...]]:
+    """Sigma, theta, 1 - theta, and their derivatives: in Sigma_1, and in beta where that stays."""
+    first = _first_layer(beta, cosine, gap)
+    zero, one = jnp.zeros_like(first.rho), jnp.ones_like(first.rho)
+    still = jnp.zeros_like(first.weight)
+    by_first, by_beta = _Slopes(one, one, one, still), _Slopes(zero, zero, zero, still)
+
+    def layer(_: Array, carried: tuple) -> tuple:
+        state, by_first, by_beta = carried
+        after = _next_layer(activation, beta, state)
+        step = partial(_next_slopes, activation, beta, state, after)
+        return after, step(by_first, explicit=False), step(by_beta, explicit=True)
+
+    state, by_first, by_beta = lax.fori_loop(1, depth, layer, (first, by_first, by_beta))
+    values = _sigma(state.rho, state.gap), state.theta, state.theta_gap
+    slopes = [(one.sigma, one.theta, -one.theta) for one in (by_first, by_beta)]
+    return values, tuple(zip(*slopes, strict=True))
+
+
+def _next_slopes(
+    activation: Activation, beta: Array, state: _State, after: _State, slopes: _Slopes,
+    *, explicit: bool,
+) -> _Slopes:  # fmt: skip
+    """One layer on, with what beta does by itself if it is `explicit`."""
+    moment, (_, r) = activation.derivative_second_moment, _characteristic(activation, beta)
+    (ratio, loss), (bend, _) = jax.jvp(
+        partial(_ratio, activation, beta), (state.rho, state.gap),
+        (jnp.ones_like(state.rho), -jnp.sign(state.rho)),
+    )  # fmt: skip
+    keep = r / (state.weight + r)  # 1 - weight of the layer after
+    sigma, scaled, weight = r * ratio * slopes.sigma, keep * ratio * slopes.scaled, slopes.weight
+    if explicit:
+        own = 2 * beta * _sigma_gap(after) / ((1 - beta) * (1 + beta))
+        sigma, scaled = sigma + own, scaled + after.weight * own
+        by_r = -2 * beta * moment
+        weight = (r * slopes.weight - state.weight * by_r) / (state.weight + r) ** 2
+    near = loss + ratio * state.theta_gap - _sigma_gap(after)
+    far = _sigma(after.rho, after.gap) - ratio * state.theta
+    theta = (
+        scaled
+        + weight * jnp.where(ratio > 0.5, near, far)  # the same, where nothing is lost
+        + keep * (ratio * slopes.theta + _bounded(bend * slopes.sigma) * state.theta)
+    )
+    return _Slopes(_bounded(sigma), scaled, _bounded(theta), weight)
+
+
+def _bounded(x: Array) -> Array:
+    largest = jnp.finfo(x.dtype).max
+    return jnp.clip(x, -largest, largest)
+
+
+def _ratio(activation: Activation, beta: Array, rho: Array, gap: Array) -> tuple[Array, Array]:
+    """R' / R'(1) and 1 - R' / R'(1)."""
+    steps = _from_plus(activation, beta, gap), _from_minus(activation, beta, gap)[0]
+    above, below, inside = (step[1:] for step in (*steps, _from_centre(activation, beta, rho)))
+    ratio, loss = (
+        jnp.where(rho > 0.5, p, jnp.where(rho < -0.5, m, c))
+        for p, m, c in zip(above, below, inside, strict=True)
+    )
+    return ratio, loss
+
+
+def _first_sigma(beta: Array, cosine: Array, gap: Array) -> Array:
+    first = _first_layer(beta, cosine, gap)
+    return _sigma(first.rho, first.gap)
 
 
 def _first_layer(beta: Array, cosine: Array, gap: Array) -> _State:
@@ -195,6 +338,11 @@ def _sigma(rho: Array, gap: Array) -> Array:
     return jnp.where(jnp.abs(rho) > 0.5, jnp.sign(rho) * (1 - gap), rho)
 
 
+def _sigma_gap(state: _State) -> Array:
+    """1 - Sigma."""
+    return jnp.where(state.rho > 0.5, state.gap, 1 - _sigma(state.rho, state.gap))
+
+
 def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
     excess, r = _characteristic(activation, beta)
     rho, gap, sigma_carry, ratio, loss = _next_sigma(activation, beta, state)
@@ -204,7 +352,9 @@ def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
     change = weight * sigma - (weight + (1 - weight) * loss) * state.theta
     summed, theta_carry = _compensated_sum(state.theta, change, state.theta_carry)
     direct = weight * sigma + (1 - weight) * ratio * state.theta
-    slow = jnp.abs(ratio) > 0.5
+    limits = jnp.finfo(state.theta.dtype)
+    # of a theta next to the smallest float the change would be rounded to 0, and theta would stay
+    slow = (jnp.abs(ratio) > 0.5) & (jnp.abs(state.theta) > limits.tiny / limits.eps)
     sigma_gap = jnp.where(rho > 0.5, gap, 1 - sigma)
     return _State(
         rho,

@@ -1,11 +1,14 @@
 """What a batch looks like, read off its Gram matrix."""
 
+from math import inf
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from .. import checks
 from . import parts as part
 
 
@@ -115,11 +118,15 @@ def odd_gram(contrast: Float[ArrayLike, ""], n: int) -> Float[Array, "n n"]:
         n: 3 or more.
 
     Raises:
-        ValueError: fewer points.
+        ValueError, TypeError: fewer points, a contrast that is not positive.
     """
-    if n < 3:
-        raise ValueError(f"`n` must be 3 or more; got {n}. Of two points none is odd.")
-    value = jnp.asarray(contrast, jnp.result_type(float))
+    n = checks.whole("n", n, 3, "Of two points none is odd.")
+    value = checks.number("contrast", contrast)
+    if not isinstance(value, jax.core.Tracer) and not 0 < value < inf:
+        raise ValueError(
+            f"`contrast` must be positive and finite; got {value:g}. 1 is the simplex."
+        )
+    value = jnp.asarray(value, jnp.result_type(float))
     u = jnp.full(n, -1.0, value.dtype).at[-1].set(n - 1) / jnp.sqrt(n * (n - 1.0))
     symmetric = jnp.eye(n, dtype=value.dtype) - 1 / n
     gram = symmetric + (value - 1) * jnp.outer(u, u)

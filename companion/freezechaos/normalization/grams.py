@@ -1,7 +1,7 @@
 """A batch in a network of infinite width: a deterministic map of its Gram matrix."""
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from freezechaos import expectations
+from freezechaos import duals, scalars
 from freezechaos.activations import Activation
 
 from . import parts as part
@@ -19,8 +19,6 @@ from .parts import DEFAULT
 _STEP = 0.4  # of log t: the trapezoid rule is then right to 1e-8
 _LOG_TIMES = np.arange(-10.0, 26.0, _STEP)
 _LOG_WEIGHTS = _LOG_TIMES + np.log1p((np.arange(len(_LOG_TIMES)) == 0) / np.expm1(_STEP))
-_ORDER = 96  # Hermite polynomials for activations whose variances do not factor out
-_NODES = 160
 
 
 def gram_step(
@@ -35,8 +33,8 @@ def gram_step(
 
     - "recentre" is linear: K becomes H K H;
     - "nonlinearity" gives E[sigma(z_i) sigma(z_j)], the dual map of the activation; variances
-      factor out of it where sigma(a x) = a sigma(x) for a > 0, as for ReLU, and are kept in
-      Hermite coefficients for other smooth activations;
+      factor out of it where sigma(a x) = a sigma(x) for a > 0, as for ReLU; other activations
+      have closed forms or a Hermite series (see `duals`), NaN inside jit where that does not reach;
     - "rescale" divides by |z|^2 / n. As 1 / |z|^2 is the integral of exp(-t |z|^2) over t > 0,
       and a Gaussian weighted with that is Gaussian again, of covariance K (I + 2 t K)^-1 and mass
       det(I + 2 t K)^(-1/2), what is left is one integral over t, for linear layers and for
@@ -55,7 +53,8 @@ def gram_step(
 
     Raises:
         ValueError, TypeError: an argument outside its range, equal points with "recentre", parts
-            for which this mean has no closed form (take `propagate` with a large width).
+            for which this mean has no closed form, an activation too steep or with a kink (take
+            `propagate` with a large width).
 
     Source: [NBGK]; Cho and Saul 2009 for ReLU; the integral is derived in the chapter.
 
@@ -68,7 +67,7 @@ def gram_step(
     _check(parts, activation)
     gram = part.checked_gram(gram)
     part.checked_spread(parts, gram)
-    return _step(gram, parts, activation)
+    return checked_reach(_step(gram, parts, activation), activation)
 
 
 def iterate(
@@ -81,13 +80,21 @@ def iterate(
 
     As `propagate(..., record="grams")`, at infinite width.
 
-    Arguments and errors: as for `gram_step`; `depth` is the number of layers.
+    Arguments and errors: as for `gram_step`; `depth` is the number of layers, 0 or more.
     """
     gram = part.checked_gram(gram)
+    depth = scalars.integer("depth", depth, 0, "It counts the layers; try 10.")
     gram_step(gram, parts, activation)  # for its checks
     parts = part.checked(parts)
     activation = part.checked_activation(parts, activation)
-    return _iterated(gram, int(depth), parts, activation)
+    return checked_reach(_iterated(gram, depth, parts, activation), activation)
+
+
+def checked_reach(grams: Array, activation: Activation | None) -> Array:
+    """Gram matrices, none of which is NaN because the activation's dual map is not known there."""
+    if not activation or isinstance(grams, jax.core.Tracer) or not bool(jnp.isnan(grams).any()):
+        return grams
+    raise ValueError(duals.refusal(activation))
 
 
 @partial(jax.jit, static_argnames=("depth", "parts", "activation"))
@@ -137,38 +144,9 @@ def _recentred(gram: Array) -> Array:
 
 
 def _nonlinear(gram: Array, activation: Activation | None) -> Array:
-    """E[sigma(z_i) sigma(z_j)] for z ~ N(0, gram)."""
+    """E[sigma(z_i) sigma(z_j)] for z ~ N(0, gram), whose trace is at most n."""
     assert activation
-    square = jnp.diagonal(gram)
-    length = _root(square)
-    inverse = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1), 0)
-    off = ~np.eye(len(gram), dtype=bool)
-    cosine = jnp.where(off, gram * inverse[:, None] * inverse[None, :], 0)
-    if is_homogeneous(activation):
-        between = length[:, None] * length[None, :] * activation.dual(jnp.clip(cosine, -1, 1))
-        return jnp.where(off, between, jnp.diag(activation.second_moment * square))
-    coefficients, second = _hermite(length, activation)
-    powers = cosine[..., None] ** np.arange(_ORDER)
-    between = jnp.einsum("ik,jk,ijk->ij", coefficients, coefficients, powers)
-    return jnp.where(off, between, jnp.diag(second))
-
-
-def _hermite(length: Array, activation: Activation) -> tuple[Array, Array]:
-    """E[sigma(s Z) h_k(Z)] [n, order] and E[sigma(s Z)^2] [n], by Gauss-Hermite quadrature."""
-    nodes, weights, weighted = (jnp.asarray(x, length.dtype) for x in _quadrature())
-    at_nodes = activation(length[:, None] * nodes[None, :])
-    return at_nodes @ weighted, at_nodes**2 @ weights
-
-
-@lru_cache
-def _quadrature() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes, weights, and weights times orthonormal Hermite polynomials [nodes, order]."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    values = [np.zeros_like(nodes), np.ones_like(nodes)]
-    for k in range(_ORDER - 1):
-        values.append((nodes * values[-1] - np.sqrt(k) * values[-2]) / np.sqrt(k + 1))
-    weights = weights / weights.sum()
-    return nodes, weights, weights[:, None] * np.stack(values[1:], axis=1)
+    return duals.gram(activation, gram, duals.enough_terms(activation, len(gram)))
 
 
 def _tilted(gram: Array) -> tuple[Array, Array]:
@@ -205,30 +183,9 @@ def _by_eigenvectors(gram: Array, times: Array) -> tuple[Array, Array, Array]:
     return -jnp.sum(jnp.log(shares), axis=1), grams, inverses
 
 
-def _root(square: Array) -> Array:
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
-
-
-@lru_cache(maxsize=256)
 def is_homogeneous(activation: Activation) -> bool:
     """Whether sigma(a x) = a sigma(x) for a > 0."""
-    x = np.linspace(-3, 3, 25, dtype=np.float32)
-    with jax.ensure_compile_time_eval():
-        double, value = (
-            np.asarray(activation(2 * jnp.asarray(x))),
-            np.asarray(activation(jnp.asarray(x))),
-        )
-    return bool(np.allclose(double, 2 * value, rtol=1e-5, atol=1e-5))
-
-
-@lru_cache(maxsize=256)
-def _resolved(activation: Activation) -> float:
-    """The share of E[sigma(Z)^2], at twice the variance, that the Hermite series misses."""
-    length = np.array([np.sqrt(2.0)])
-    value, _, _ = expectations.in_float64(activation.function)
-    nodes, weights, weighted = _quadrature()
-    at_nodes = value(length * nodes)
-    return abs(1 - np.sum((at_nodes @ weighted) ** 2) / np.sum(weights * at_nodes**2))
+    return activation.homogeneous and abs(activation.origin) <= 1e-14 * activation.deviation
 
 
 def _check(parts: tuple[str, ...], activation: Activation | None) -> None:
@@ -245,10 +202,4 @@ def _check(parts: tuple[str, ...], activation: Activation | None) -> None:
             f'`activation` with "rescale" must satisfy sigma(a x) = a sigma(x) for a > 0, as ReLU '
             f"and leaky_relu do; got {activation}. For others the mean has no closed form: take "
             "propagate(..., width=4000), mean over some keys."
-        )
-    if _resolved(activation) > 1e-6:
-        raise ValueError(
-            f"`activation` must be smooth, or satisfy sigma(a x) = a sigma(x) for a > 0; of "
-            f"{activation} {_ORDER} Hermite polynomials miss {_resolved(activation):.0e}. Take "
-            'standardized("gelu") instead, or propagate(..., width=4000), mean over some keys.'
         )

@@ -63,7 +63,8 @@ def propagate(
     batch, depth = checks.rows("batch", batch), checks.depth(depth)
     gram = part.checked_gram(batch @ batch.T)
     part.checked_spread(parts, gram)
-    key = _checked_key(width, key, record)
+    width = checks.whole("width", width, 1, "Try 256.")
+    key = _checked_key(key, record)
     run = partial(
         _propagated, gram, depth=depth, width=width, parts=parts,
         activation=activation, record=record,
@@ -116,10 +117,8 @@ def _traced(gram: Float[Array, "n n"]) -> Float[Array, "n n"]:
     return gram * (len(gram) / jnp.trace(gram))
 
 
-def _checked_key(width: int, key: Array | None, record: str) -> Array:
-    if not isinstance(width, int) or width < 1:
-        raise ValueError(f"`width` must be an integer, 1 or more; got {width!r}. Try 256.")
-    if key is None or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+def _checked_key(key: Array | None, record: str) -> Array:
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         raise TypeError(
             f"`key` must be a key or an array of keys; got {key!r}. Try jax.random.key(0), or "
             "jax.random.split(jax.random.key(0), 32) for 32 networks."

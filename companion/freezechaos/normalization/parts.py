@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from freezechaos import checks
+from freezechaos import checks, matrices
 from freezechaos.activations import Activation, standardized
 
 PARTS = ("recentre", "rescale", "nonlinearity")
@@ -60,22 +60,15 @@ def checked_activation(parts: Sequence[str], activation: Any) -> Activation | No
 
 
 def checked_gram(gram: Any) -> Float[Array, "n n"]:
-    """A Gram matrix of two points or more, float32 or float64."""
-    array = jnp.asarray(gram)
+    """A Gram matrix of two points or more, float32 or float64; its numbers if not traced."""
+    array = checks.floating("gram", gram)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
         raise ValueError(
             f"`gram` must be square, [n, n], of two points or more; got shape "
             f"{list(array.shape)}. Take x @ x.T for inputs x [n, d], or map with jax.vmap."
         )
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        array = array.astype(jnp.float32)
     if not isinstance(array, jax.core.Tracer):
-        values = np.asarray(array, np.float64)
-        if not np.isfinite(values).all() or not np.trace(values) > 0:
-            raise ValueError(
-                "`gram` must be finite with a positive trace; got the diagonal "
-                f"{np.diagonal(values)}. It holds squared lengths."
-            )
+        matrices.eigenvalues("gram", matrices.gram("gram", array))
     return array
 
 

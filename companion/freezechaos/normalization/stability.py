@@ -11,10 +11,11 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from freezechaos import checks, scalars
 from freezechaos.activations import Activation
 
 from . import parts as part
-from .grams import _step, gram_step, is_homogeneous
+from .grams import _step, checked_reach, gram_step, is_homogeneous
 from .parts import DEFAULT
 
 _LONGEST = 200_000  # layers
@@ -44,9 +45,12 @@ def fixed_point(
     True
     """
     parts, activation = _checked(gram, parts, activation)
+    if not scalars.real("tolerance", tolerance, "Try 1e-11.") > 0:
+        raise ValueError(f"`tolerance` must be positive; got {tolerance:g}. Try 1e-11.")
     with jax.enable_x64(True):
         start = jnp.asarray(np.asarray(gram, np.float64))
         end, change = _settled(start, tolerance, parts, activation)
+        checked_reach(end, activation)
         if not change <= tolerance:
             raise ValueError(
                 f"`gram` must lead to a fixed point; after {_LONGEST} layers it still changes by "
@@ -90,6 +94,7 @@ def leading_multiplier(
     Raises:
         ValueError, TypeError: as for `gram_step`.
     """
+    steps = checks.whole("steps", steps, 1, "They are of the power iteration; try 300.")
     parts, activation = _checked(gram, parts, activation)
     noise = np.random.default_rng(0).normal(size=np.shape(gram))
     with jax.enable_x64(True):
@@ -288,7 +293,8 @@ def _dual(sigma: Activation, cosine: float) -> tuple[float, float]:
 def _checked(
     gram: ArrayLike, parts: Sequence[str], activation: Activation | None
 ) -> tuple[tuple[str, ...], Activation | None]:
-    gram_step(np.asarray(gram, np.float32), parts, activation)  # for its checks
+    with jax.enable_x64(True):
+        gram_step(gram, parts, activation)  # for its checks
     parts = part.checked(parts)
     return parts, part.checked_activation(parts, activation)
 
@@ -304,6 +310,6 @@ def _homogeneous(activation: Activation | None) -> Activation:
 
 
 def _check_number(n: float, least: int, most: float = float("inf")) -> None:
-    if not least <= n <= most:
+    if not least <= scalars.real("n", n, "It is the number of points; try 10.") <= most:
         limit = f"{least} or more" if most == float("inf") else f"from {least} to {most}"
         raise ValueError(f"`n`, the number of points, must be {limit}; got {n}. Try 10.")

@@ -1,0 +1,118 @@
+"""Dual maps at any variances, against quadrature in polar coordinates and 40-digit arithmetic."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from scipy.special import erf, expit, ndtr
+
+from freezechaos import duals
+from freezechaos.activations import Activation, normalized, standardized
+
+PAIRS = [(1e-4, 1e-4), (1e-4, 1e4), (1e-2, 3.0), (1.0, 1.0), (7.0, 7.1), (25.0, 400.0), (1e4, 1e4)]
+COSINES = [1.0, 1 - 1e-5, 0.6, 0.0, -0.3, -0.95, -1.0]
+TOLERANCE = 1e-6
+
+# every function with its derivative, in SciPy
+FUNCTIONS = {
+    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0) * 1.0),
+    "identity": (lambda x: x, np.ones_like),
+    "erf": (erf, lambda x: 2 / np.sqrt(np.pi) * np.exp(-(x**2))),
+    "tanh": (np.tanh, lambda x: 4 * expit(2 * x) * expit(-2 * x)),
+    "gelu": (
+        lambda x: x * ndtr(x),
+        lambda x: ndtr(x) + x * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
+    ),
+    "silu": (lambda x: x * expit(x), lambda x: expit(x) * (1 + x * expit(-x))),
+    "softplus": (lambda x: np.logaddexp(x, 0), expit),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_silent_broadcast() -> Iterator[None]:
+    with jax.numpy_rank_promotion("raise"):
+        yield
+
+
+def gauss(borders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, w = np.polynomial.legendre.leggauss(10)
+    half = np.diff(borders)[:, None] / 2
+    return (borders[:-1, None] + half * (1 + x)).ravel(), (half * w).ravel()
+
+
+@cache
+def polar(angle: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit Gaussians u, v of correlation cos(angle) on a grid in polar coordinates, and weights.
+
+    Fine in equal ratio towards 0 and towards the directions in which u or v vanishes, for there is
+    where an activation that was stretched changes.
+    """
+    radii, of_radii = gauss(np.append(0, np.geomspace(1e-7, 10, 30)))
+    zeros = np.concatenate([np.arange(-3, 5, 2) * np.pi / 2 + turn for turn in (0, angle)])
+    near = np.append(np.geomspace(1e-9, 0.4, 20), 0)
+    borders = np.unique(np.concatenate([zeros[:, None] + near, zeros[:, None] - near]))
+    inside = borders[(borders > -np.pi) & (borders < np.pi)]
+    phi, of_phi = gauss(np.concatenate([[-np.pi], inside, [np.pi]]))
+    weights = np.outer(of_radii * radii * np.exp(-(radii**2) / 2), of_phi) / (2 * np.pi)
+    return np.outer(radii, np.cos(phi)), np.outer(radii, np.cos(phi - angle)), weights
+
+
+@cache
+def by_quadrature(name: str, a: float, b: float, c: float) -> tuple[float, ...]:
+    """E[f(u) f(v)], E[f(u)], E[f(v)] and E[f'(u) f'(v)]."""
+    u, v, weights = polar(float(np.arccos(np.clip(c / np.sqrt(a * b), -1, 1))))
+    value, slope = FUNCTIONS[name]
+    left, right = np.sqrt(a) * u, np.sqrt(b) * v
+    one, other = value(left), value(right)
+    products = (one * other, one, other, slope(left) * slope(right))
+    return tuple(float(np.sum(weights * product)) for product in products)
+
+
+def exact(sigma: Activation, a: float, b: float, c: float) -> tuple[float, float]:
+    """Covariance and slope of sigma = (f - shift) / deviation."""
+    if sigma.given == "sin":  # exp(-(a + b) / 2) sinh(c), with cosh for the slope
+        with mp.workdps(40):
+            size = mp.exp(-(mpf(a) + mpf(b)) / 2)
+            both, one, other, slope = size * mp.sinh(mpf(c)), 0, 0, size * mp.cosh(mpf(c))
+    else:
+        both, one, other, slope = by_quadrature(sigma.given, a, b, c)
+    shift, square = sigma.shift, sigma.deviation**2
+    return float((both - shift * (one + other) + shift**2) / square), float(slope / square)
+
+
+def single(x: float) -> float:
+    return float(np.float32(x))
+
+
+CASES = [
+    (single(a), single(b), single(np.sqrt(a * b) * cosine) if a != b or cosine < 1 else single(a))
+    for a, b in PAIRS
+    for cosine in COSINES
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", [standardized, normalized])
+@pytest.mark.parametrize("name", ["sin", *FUNCTIONS])
+def test_named_activations_at_variances_from_1e_4_to_1e4(name, form, dtype):
+    """To 1e-6, relative to the geometric mean of what the two variances give by themselves."""
+    sigma = form(name)
+    with jax.enable_x64(dtype == "float64"):
+        left, right, middle = (jnp.asarray(x, dtype) for x in np.transpose(CASES))
+        distance = (left - middle) + (right - middle)
+        found = duals.at_variances(sigma, left, right, middle, distance)
+        slopes = np.asarray(found.slope) * sigma.derivative_second_moment
+        covariances = np.asarray(found.covariance)
+    wanted = np.array([exact(sigma, *case) for case in CASES])
+    own = np.array([[exact(sigma, x, x, x) for x in case[:2]] for case in CASES])
+    size = np.sqrt(np.prod(own, axis=1))
+    error = np.abs(np.stack([covariances, slopes], axis=1) - wanted) / size
+    if name == "relu" and dtype == "float32":  # it falls by sqrt(2 gap) / pi, and gaps are rounded
+        a, b, c = np.transpose(CASES)
+        error[(a != b) & (np.abs(c) > (1 - 1e-6) * np.sqrt(a * b)), 1] *= TOLERANCE / 1.6e-4
+    worst = np.unravel_index(np.argmax(error), error.shape)
+    assert error.max() <= TOLERANCE, (CASES[worst[0]], worst[1], error.max())
