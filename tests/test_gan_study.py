@@ -109,7 +109,7 @@ class TestStudy:
         monkeypatch.setattr(study, "run", counted)
         study.study("asked", asked, seeds=1, progress=False)
         study.study("asked", asked, progress=False)
-        assert made == [(0.1, 0), (0.2, 0), (0.1, 1), (0.2, 1)]
+        assert made == [(0.1, 0), (0.2, 0), (0.1, 1), (0.2, 1)]  # a seed, then one more
         other = replace(ASKED, settings={**ASKED.settings, "β = 0.2": {"beta": 0.3}})
         monkeypatch.setitem(experiments.EXPERIMENTS, "asked", other)
         study.study("asked", asked, seeds=1, progress=False)

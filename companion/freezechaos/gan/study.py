@@ -183,22 +183,21 @@ def study(
     _store_real(known, folder)
     kept = {setting: _same(name, setting, folder) for setting in known.settings}
     seeds = known.seeds if seeds is None else seeds
-    todo = [
-        (setting, seed)
-        for seed in range(seeds)
-        for setting in known.settings
-        if seed >= len(kept[setting])
-    ]
-    for setting, seed in (bar := tqdm(todo, unit="run", disable=not progress)):
-        bar.set_description(f"{name}: {setting}, seed {seed}")
-        working = UNFINISHED / slug(name) / f"{slug(setting)}-{seed}"
-        done = run(
-            known.preset(setting, seed), working, frames=known.frames, samples=known.samples,
-            progress=progress,
-        )  # fmt: skip
-        kept[setting].append(done)
-        write(folder / slug(name) / slug(setting), kept[setting])
-        shutil.rmtree(working)
+    missing = {setting: range(len(runs), seeds) for setting, runs in kept.items()}
+    with tqdm(total=sum(map(len, missing.values())), unit="run", disable=not progress) as bar:
+        for setting, numbers in missing.items():
+            for seed in numbers:
+                bar.set_description(f"{name}: {setting}, seed {seed}")
+                working = UNFINISHED / slug(name) / f"{slug(setting)}-{seed}"
+                done = run(
+                    known.preset(setting, seed), working, frames=known.frames,
+                    samples=known.samples, progress=progress,
+                )  # fmt: skip
+                kept[setting].append(done)
+                write(folder / slug(name) / slug(setting), kept[setting])
+                shutil.rmtree(working)
+                bar.update()
+            jax.clear_caches()  # memory mapped for what was compiled ends a process of many settings
 
 
 def experiment(name: str) -> Experiment:
