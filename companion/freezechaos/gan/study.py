@@ -197,7 +197,7 @@ def study(
                 write(folder / slug(name) / slug(setting), kept[setting])
                 shutil.rmtree(working)
                 bar.update()
-            jax.clear_caches()  # memory mapped for what was compiled ends a process of many settings
+            jax.clear_caches()  # what forty settings have compiled is more than a process may map
 
 
 def experiment(name: str) -> Experiment:
