@@ -22,8 +22,7 @@ CASES = {
 }
 FORMS = {
     "lax.conv_transpose": formulations._dilated,
-    "ours": formulations._on_cpu,
-    "reverse only": formulations._backpropagated,
+    "ours": formulations.transposed_convolution,
     "product": formulations._by_product,
 }
 GROUND: dict[object, float] = {}

@@ -12,7 +12,7 @@ every derivative of any order, forward or backward, is one of three maps that ar
 - strided: XLA's own, and so is its derivative in the weights.
 
 A matrix product of every input with all taps, the pieces then laid down `stride` apart and added
-up, moves more numbers than it multiplies, except where pieces are few. With weights of several
+up, spends its time on the pieces; it is taken where they are few. With weights of several
 networks at once, under jax.vmap, XLA's convolutions are the slow ones, and all three are products.
 
 benchmarks/test_deconvolution_bench.py has the times.
