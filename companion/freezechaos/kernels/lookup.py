@@ -25,7 +25,7 @@ _CELL_BITS = 6  # 2^6 cells an octave
 _OCTAVES = 100  # down to a gap of 2^-100, an angle of 1e-15; below, the value at 0
 _TILE = 256  # rows and columns worked on at once, so that a tile stays in the cache
 _PAIRS = 256  # close pairs looked at once
-_COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows
+_COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows that share little
 _TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
 
 
@@ -337,8 +337,10 @@ class _Tiles:
         self.starts = [min(k * self.size, n - self.size) for k in range(count)]
 
     def at(self, start: Array) -> Rows:
-        *parts, centre = self.rows
-        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in parts), centre)
+        x, norm, own, common = (
+            lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows[:-1]
+        )
+        return Rows(x, norm, own, common, self.rows.centre)
 
 
 def _tile(table: Table, rows: Rows, columns: Rows, is_same: Array) -> Array:
