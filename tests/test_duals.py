@@ -10,8 +10,10 @@ import pytest
 from mpmath import mp, mpf
 from scipy.special import erf, expit, ndtr
 
-from freezechaos import duals
+from freezechaos import deconvolution, duals, kernels, normalization
 from freezechaos.activations import Activation, normalized, standardized
+from freezechaos.deconvolution import DeconvStack
+from freezechaos.graphs import transposed_convolution
 
 PAIRS = [(1e-4, 1e-4), (1e-4, 1e4), (1e-2, 3.0), (1.0, 1.0), (7.0, 7.1), (25.0, 400.0), (1e4, 1e4)]
 COSINES = [1.0, 1 - 1e-5, 0.6, 0.0, -0.3, -0.95, -1.0]
@@ -116,3 +118,94 @@ def test_named_activations_at_variances_from_1e_4_to_1e4(name, form, dtype):
         error[(a != b) & (np.abs(c) > (1 - 1e-6) * np.sqrt(a * b)), 1] *= TOLERANCE / 1.6e-4
     worst = np.unravel_index(np.argmax(error), error.shape)
     assert error.max() <= TOLERANCE, (CASES[worst[0]], worst[1], error.max())
+
+
+STEEP = {
+    "sin(12 x)": (lambda x: jnp.sin(12 * x), 17_304),
+    "exp(-(4 x)^2)": (lambda x: jnp.exp(-((4 * x) ** 2)), 220.9),
+    "erf(4 x)": (lambda x: jax.scipy.special.erf(4 * x), 11.170),
+}
+
+
+def fully_connected(depth: int) -> DeconvStack:
+    return DeconvStack(1, [transposed_convolution(1)] * depth, "usual")
+
+
+class TestOtherActivations:
+    @pytest.mark.parametrize("name", STEEP)
+    def test_steep_ones_in_the_fully_connected_network(self, name):
+        """A usual stack of windows 1 is one; its diagonal has a closed form."""
+        function, about = STEEP[name]
+        sigma = standardized(function)
+        gram = jnp.ones((1, 1))
+        wanted = float(jnp.exp(kernels.log_ntk_diagonal(sigma, 0.3, 3)))
+        assert wanted == pytest.approx(about, rel=3e-4)
+        plain = deconvolution.ntk(fully_connected(3), sigma, 0.3, gram)
+        traced = jax.jit(lambda gram: deconvolution.ntk(fully_connected(3), sigma, 0.3, gram))(gram)
+        for found in (plain, traced):
+            assert float(found[0, 0]) == pytest.approx(wanted, rel=1e-5)
+
+    def test_beyond_its_reach_it_is_refused_or_nan(self):
+        sigma = standardized(STEEP["erf(4 x)"][0])
+        gram = 100 * jnp.eye(1)
+        with pytest.raises(
+            ValueError, match=r"too steep: .* up to a variance of [\d.]+; got .* 100"
+        ):
+            deconvolution.nngp(fully_connected(2), sigma, 0.0, gram)
+        traced = jax.jit(lambda gram: deconvolution.nngp(fully_connected(2), sigma, 0.0, gram))
+        assert bool(jnp.isnan(traced(gram)).all())
+        assert traced(jnp.eye(1)) == pytest.approx(1, abs=1e-6)
+
+    def test_within_its_reach_it_is_right(self):
+        """erf(4 x) has the closed form of erf at variances 16 times as large."""
+        steep, erf_like = standardized(STEEP["erf(4 x)"][0]), standardized("erf")
+        farthest = duals.reach(steep, duals.TERMS[-1])
+        a, b, c = (np.float32(farthest * share) for share in (0.99, 0.3, -0.4))
+        left, right, middle = (jnp.asarray([x]) for x in (a, b, c))
+        distance = left + right - 2 * middle
+        found = duals.at_variances(steep, left, right, middle, distance)
+        wanted = duals.at_variances(erf_like, 16 * left, 16 * right, 16 * middle, 16 * distance)
+        scale = (erf_like.deviation / steep.deviation) ** 2
+        assert found.covariance == pytest.approx(scale * np.asarray(wanted.covariance), abs=2e-6)
+        assert found.distance == pytest.approx(scale * np.asarray(wanted.distance), rel=3e-6)
+
+    def test_a_traced_kink_is_refused_at_once(self):
+        sigma = standardized(lambda x: jnp.abs(x) + x**2)
+        with pytest.raises(ValueError, match="has a kink at 0"):
+            jax.jit(lambda g: deconvolution.ntk(fully_connected(2), sigma, 0.1, g))(jnp.eye(1))
+
+
+@pytest.mark.parametrize("variance", [4.0, 25.0, 100.0, 400.0, 1e4])
+def test_two_layers_of_erf_off_the_sphere(variance):
+    """The arcsine kernel [Williams]."""
+    gram = variance * jnp.array([[1.0, 0.4], [0.4, 1.0]])
+    found = deconvolution.nngp(
+        fully_connected(2), standardized("erf"), 0.0, gram[:, :, None, None]
+    )[..., 0, 0]
+    wanted = np.arcsin(2 * np.asarray(gram) / (1 + 2 * variance)) / np.arcsin(2 / 3)
+    assert found == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu", "softplus"])
+def test_gram_step_with_one_long_point(name):
+    """32 points, one of them 30 times longer."""
+    sigma, n = standardized(name), 32
+    x = np.random.default_rng(0).normal(size=(n, 40)) / np.sqrt(40)
+    x[0] *= 30
+    gram = x @ x.T
+    gram *= n / np.trace(gram)
+    with jax.enable_x64(True):
+        found = np.asarray(normalization.gram_step(gram, ("nonlinearity",), sigma))
+    wanted = np.array(
+        [[exact(sigma, gram[i, i], gram[j, j], gram[i, j])[0] for j in range(3)] for i in range(3)]
+    )
+    assert found[:3, :3] / found[0, 0] == pytest.approx(wanted / wanted[0, 0], rel=1e-6)
+
+
+def test_gram_step_refuses_what_is_too_steep():
+    with pytest.raises(ValueError, match="too steep"):
+        normalization.gram_step(
+            jnp.diag(jnp.array([1.0, 60.0])),
+            ("nonlinearity",),
+            standardized(lambda x: jnp.tanh(30 * x)),
+        )

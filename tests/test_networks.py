@@ -113,7 +113,7 @@ class TestFullyConnected:
     @pytest.mark.parametrize("row", [[0.0, 0.0], [1e-45, 0.0]])
     def test_a_zero_row_has_no_place_there(self, row):
         with pytest.raises(ValueError, match="`x` must have no zero row; row 1 is zero"):
-            on_sphere(jnp.array([[1.0, 1.0], row]))
+            on_sphere(jnp.array([[1.0, 1.0], row], jnp.float32))  # 1e-45 is 0 there
 
 
 class TestNorms:

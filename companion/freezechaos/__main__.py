@@ -48,7 +48,9 @@ def kernel(
     print(f"characteristic value r  {r:.6g}: {regimes.regime(sigma, beta)}")
     print(f"covariance Sigma        {covariance:.6g}")
     if abs(theta) < float(jnp.finfo(jnp.float32).tiny):  # digits are lost there, then all of it
-        print(f"scaled NTK theta        exp({kernels.log_abs_ntk(*at):.6g}) in absolute value")
+        print(
+            f"scaled NTK theta        exp({kernels.log_abs_ntk(sigma, beta, depth, cosine):.6g}) in absolute value"
+        )
     else:
         print(f"scaled NTK theta        {theta:.6g}")
     print(f"1 - theta               {gap:.6g}")

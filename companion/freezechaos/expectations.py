@@ -78,7 +78,8 @@ def panels(slope: Function, curvature: Function) -> Panels:
         borders, _ = _split((slope, curvature), _merged(np.concatenate([_START, kinks])))
     splits = np.setdiff1d(borders, _START)
     mirrored = [_merged(np.concatenate([x, -x])) for x in (borders, splits, kinks)]
-    return Panels(*mirrored, kinks)
+    borders, splits, both = mirrored
+    return Panels(borders, splits, both, kinks)
 
 
 def hermite_coefficients(function: Function, domain: Panels, count: int) -> np.ndarray:

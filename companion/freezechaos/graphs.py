@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -116,7 +116,8 @@ class Layer:
             raise ValueError(f'`method` must be "nearest" or "bilinear"; got {self.method!r}.')
         for name, least in (("window", 1), ("stride", 1), ("padding", 0), ("output_padding", 0),
                             ("scale", 1)):  # fmt: skip
-            _check_lengths(name, getattr(self, name), least)
+            value = _checked_lengths(name, getattr(self, name), least)
+            object.__setattr__(self, name, value)  # Python's integers, which have a hash
         for axis in range(self.dimensions or 1):
             _check_axis(self.along(axis))
 
@@ -144,15 +145,17 @@ class Layer:
         return self.along(axis).stride * self.along(axis).scale
 
 
-def _check_lengths(name: str, value: Lengths, least: int) -> None:
-    for number in (value or (None,)) if isinstance(value, tuple) else (value,):
-        if not is_integer(number):
-            raise TypeError(
-                f"`{name}` must be an integer, or a tuple of one an axis; got {value!r}. "
-                f"Try {max(least, 1)}."
-            )
-        if number < least:
-            raise ValueError(f"`{name}` must be {least} or more; got {value}. Try {max(least, 1)}.")
+def _checked_lengths(name: str, value: Any, least: int) -> Lengths:
+    numbers = (value or (None,)) if isinstance(value, tuple) else (value,)
+    if not all(map(is_integer, numbers)):
+        raise TypeError(
+            f"`{name}` must be an integer, or a tuple of one an axis; got {value!r}. "
+            f"Try {max(least, 1)}."
+        )
+    lengths = tuple(map(int, numbers))
+    if min(lengths) < least:
+        raise ValueError(f"`{name}` must be {least} or more; got {value}. Try {max(least, 1)}.")
+    return lengths if isinstance(value, tuple) else lengths[0]
 
 
 def _check_axis(layer: AxisLayer) -> None:
@@ -204,15 +207,15 @@ def sub_pixel_convolution(scale: Lengths, window: Lengths, padding: Lengths = 0)
     It is the transposed convolution with a window of scale window and stride scale [Shi et al.,
     Is the deconvolution layer the same as a convolutional layer?, 2016].
     """
-    _check_lengths("scale", scale, 1)
+    _checked_lengths("scale", scale, 1)
     cut = _complement(window, padding)
     return Layer(_mapped(mul, scale, window), scale, _mapped(mul, scale, cut))
 
 
 def _complement(window: Lengths, padding: Lengths) -> Lengths:
     """window - 1 - padding, the padding of the transposed convolution."""
-    _check_lengths("window", window, 1)
-    _check_lengths("padding", padding, 0)
+    _checked_lengths("window", window, 1)
+    _checked_lengths("padding", padding, 0)
     return _mapped(_left, window, padding)
 
 

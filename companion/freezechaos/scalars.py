@@ -4,7 +4,7 @@ NumPy's and JAX's numbers of no axes count as Python's; booleans, strings and No
 """
 
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -26,7 +26,7 @@ def integer(name: str, value: Any, least: int | None, hint: str) -> int:
     return int(value)
 
 
-def is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> TypeGuard[int]:
     """Whether it is a single integer; True and False are not."""
     if isinstance(value, jax.Array | np.ndarray):
         return value.ndim == 0 and value.dtype.kind in "iu"

@@ -120,7 +120,8 @@ class Compressed:
                 f"`position` must lie in a grid of {' x '.join(map(str, self.size))}; got "
                 f"{position}. Count from 0; the last is {tuple(n - 1 for n in self.size)}."
             )
-        return (*map(int, at), 0)[:2]
+        row, column = (*map(int, at), 0)[:2]
+        return row, column
 
     def _arranged(self, pairs: Array) -> Array:
         return self._paired(pairs, jnp.swapaxes(pairs, -1, -2))

@@ -23,6 +23,11 @@ class Scaled(NamedTuple):
     number: Float[Array, "*shape"]
     exponent: Int[Array, "*shape"] | None
 
+    def read(self, index: Any) -> "Scaled":
+        """Both, at an index."""
+        exponent = None if self.exponent is None else self.exponent[index]
+        return Scaled(self.number[index], exponent)
+
 
 class Sources(NamedTuple):
     """The classes [after, terms] that a class reads along each axis, and with which weights."""
@@ -47,30 +52,34 @@ def _not_zero(taps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.take_along_axis(taps, order, axis=1)
 
 
-def over_taps(table: Scaled, sources: Sources) -> Scaled:
+def over_taps(number: Array, exponent: Array, sources: Sources) -> tuple[Array, Array]:
     """The weighted sums over rows and over columns, [..., rows, columns]."""
-    turned = _summed(table, *sources.rows)
-    return _summed(turned, *sources.columns)
+    for places, weights in sources:
+        number, exponent = _summed(number, exponent, places, weights)
+    return number, exponent
 
 
-def add(number: Array, other: Scaled) -> Scaled:
+def add(plain: Array, number: Array, exponent: Array) -> tuple[Array, Array]:
     """The sum of a plain number and one with an exponent."""
-    parts = number, other.number, jnp.zeros_like(other.exponent), other.exponent
-    number, more, zero, exponent = jnp.broadcast_arrays(*parts)
-    return _total(jnp.stack([number, more]), jnp.stack([zero, exponent]), axis=0)
+    plain, number, zero, exponent = jnp.broadcast_arrays(
+        plain, number, jnp.zeros_like(exponent), exponent
+    )
+    return _total(jnp.stack([plain, number]), jnp.stack([zero, exponent]), axis=0)
 
 
-def _summed(table: Scaled, places: Array, weights: Array) -> Scaled:
+def _summed(
+    number: Array, exponent: Array, places: np.ndarray, weights: np.ndarray
+) -> tuple[Array, Array]:
     """Sums over the last axis but one, which becomes the last."""
-    numbers, exponents = (jnp.swapaxes(part, -1, -2)[..., places] for part in table)
-    weights = jnp.asarray(weights, numbers.dtype)
-    weights = weights.reshape((1,) * (numbers.ndim - 2) + weights.shape)
-    return _total(weights * numbers, exponents, axis=-1)
+    numbers, exponents = (jnp.swapaxes(part, -1, -2)[..., places] for part in (number, exponent))
+    factors = jnp.asarray(weights, numbers.dtype)
+    factors = factors.reshape((1,) * (numbers.ndim - 2) + factors.shape)
+    return _total(factors * numbers, exponents, axis=-1)
 
 
-def _total(numbers: Array, exponents: Array, axis: int) -> Scaled:
+def _total(numbers: Array, exponents: Array, axis: int) -> tuple[Array, Array]:
     exponents = jnp.where(numbers == 0, _ZERO, exponents)
     largest = jnp.max(exponents, axis=axis, keepdims=True)
     number = jnp.sum(jnp.ldexp(numbers, exponents - largest), axis=axis)
     _, shift = jnp.frexp(jax.lax.stop_gradient(number))
-    return Scaled(jnp.ldexp(number, -shift), jnp.squeeze(largest, axis) + shift)
+    return jnp.ldexp(number, -shift), jnp.squeeze(largest, axis) + shift

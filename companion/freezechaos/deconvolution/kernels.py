@@ -53,8 +53,7 @@ def compressed(
     """
     rates = checked_rates(stack, learning_rates)
     state, axes, several = run_checked(stack, activation, beta, input_gram, rates[None])
-    theta = Scaled(*(None if part is None else part[0] for part in state.unscaled))
-    tables = Scaled(state.sigma, None), theta
+    tables = Scaled(state.sigma, None), state.unscaled.read(0)
     return Kernels(*(packed(stack, table, axes, several) for table in tables))
 
 
@@ -223,5 +222,5 @@ def packed(
     """A table of the last layer, without the classes that only pad it."""
     classes = (axes[0].classes, axes[1].classes)
     rows, columns = (int(part.max()) + 1 for part in classes)
-    cut = (None if part is None else part[..., :rows, :columns] for part in table)
-    return Compressed(*cut, classes, stack.sizes[-1], inputs)
+    cut = table.read((..., slice(rows), slice(columns)))
+    return Compressed(cut.number, cut.exponent, classes, stack.sizes[-1], inputs)

@@ -9,7 +9,6 @@ from jaxtyping import Array, Float
 from .. import checks
 from ..activations import Activation
 from .compressed import Compressed
-from .exponents import Scaled
 from .kernels import packed, run_checked
 from .stack import DeconvStack, checked_stack
 
@@ -89,7 +88,4 @@ def _contributions(
     alone = jnp.eye(2 * depth).reshape(2 * depth, depth, 2)
     state, axes, several = run_checked(stack, activation, beta, input_gram, alone)
     theta = state.unscaled
-    return [
-        packed(stack, Scaled(*(None if part is None else part[k] for part in theta)), axes, several)
-        for k in range(2 * depth)
-    ]
+    return [packed(stack, theta.read(k), axes, several) for k in range(2 * depth)]

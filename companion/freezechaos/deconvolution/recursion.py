@@ -53,14 +53,14 @@ class State(NamedTuple):
     Attributes:
         pairs: of pre-activations.
         theta: [streams, pairs, rows, columns] the tangent kernel over D, or its significands.
-        weight: 1 / D.
         exponent: [streams, pairs, rows, columns] of the significands, or None.
+        weight: 1 / D.
     """
 
     pairs: Pairs
     theta: Array
+    exponent: Array | None
     weight: Array
-    exponent: Array | None = None
 
     @property
     def unscaled(self) -> exponents.Scaled:
@@ -140,7 +140,7 @@ def _first(stack: DeconvStack, gram: Array, inputs: Inputs) -> State:
 
     pairs = Pairs(*map(ordered, (table, distance, left, right)))
     nothing = jnp.zeros((1, len(table), rows**2, columns**2), gram.dtype)
-    return State(pairs, nothing, jnp.ones((), gram.dtype))
+    return State(pairs, nothing, None, jnp.ones((), gram.dtype))
 
 
 def flat(table: Array) -> Array:
@@ -203,8 +203,8 @@ def _layer(
     direct = of_weights * (sigma - beta**2)[None] + of_biases * beta**2
     pairs = Pairs(*map(flat, (sigma, distance, left, right)))
     if sources is not None and state.exponent is not None:
-        past = exponents.Scaled(moment * scale * slope[None] * state.theta, state.exponent)
-        theta = exponents.add(direct, exponents.over_taps(past, sources))
-        return State(pairs, theta.number, weight, theta.exponent)
+        past = moment * scale * slope[None] * state.theta
+        number, exponent = exponents.over_taps(past, state.exponent, sources)
+        return State(pairs, *exponents.add(direct, number, exponent), weight)
     theta = weight * direct + (1 - weight) / scale * over_taps(slope[None] * state.theta)
-    return State(pairs, theta, weight)
+    return State(pairs, theta, None, weight)

@@ -82,8 +82,8 @@ def train(
     _check_converged(done.outputs, rate, record)
     if not single:
         return done
-    seen = (None if part is None else part[..., 0] for part in done[1:])
-    return Training(done.network, *seen)
+    elsewhere = None if done.test_outputs is None else done.test_outputs[..., 0]
+    return Training(done.network, done.outputs[..., 0], elsewhere)
 
 
 def _check_converged(outputs: Array, rate: Any, record: int) -> None:

@@ -25,7 +25,7 @@ _CELL_BITS = 6  # 2^6 cells an octave
 _OCTAVES = 100  # down to a gap of 2^-100, an angle of 1e-15; below, the value at 0
 _TILE = 256  # rows and columns worked on at once, so that a tile stays in the cache
 _PAIRS = 256  # close pairs looked at once
-_COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows
+_COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows that share little
 _TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
 
 
@@ -40,7 +40,7 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Inputs [n, d], their norms [n, 1], and where their largest entries are [n, 1].
+    """Inputs [n, d] of largest entry 1/2 to 1, and their norms [n, 1].
 
     A unit row u is kept as u - c and c.u - c.c / 2, with a centre c that all rows share: images
     have much in common, and the rounding of a long product grows with it.
@@ -48,7 +48,6 @@ class Rows(NamedTuple):
 
     x: Array
     norm: Array
-    place: Array
     own: Array
     common: Array
     centre: Array
@@ -56,16 +55,17 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, x: Array, centre: Array | None = None) -> "Rows":
         """Rows of any norm but 0; their mean direction is the centre where none is given."""
-        width = x.shape[1]
         largest = jnp.max(jnp.abs(x), axis=1, keepdims=True)
-        where = jnp.where(jnp.abs(x) == largest, jnp.arange(width)[None], width)
-        place = jnp.min(where, axis=1, keepdims=True)  # an argmax, but fast
-        x = jnp.ldexp(x, -jnp.frexp(largest)[1])  # costs no digit, and norms stay finite
+        exponent = -jnp.frexp(largest)[1]
+        first = exponent // 2  # in two steps: the power as a whole may be infinite
+        powers = (jnp.ldexp(jnp.ones_like(largest), e) for e in (first, exponent - first))
+        for power in powers:
+            x = x * power  # costs no digit, and norms stay finite
         norm = jnp.linalg.norm(x, axis=1, keepdims=True)
         unit = x / norm
         centre = jnp.nanmean(unit, axis=0, keepdims=True) if centre is None else centre
         common = jnp.sum((unit - centre / 2) * centre, axis=1, keepdims=True)
-        return cls(x, norm, place, unit - centre, common, centre)
+        return cls(x, norm, unit - centre, common, centre)
 
     def cosines(self, others: "Rows") -> Array:
         """Between all pairs."""
@@ -218,7 +218,7 @@ def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Ro
         start, gap = state
         i, j = (lax.dynamic_slice(index, (start,), (_PAIRS,)) for index in (left, right))
         sign = jnp.where(cosine[i, j] < 0, -1, 1)[:, None].astype(gap.dtype)
-        exact = _pair_gap(rows, i, sign * columns.x[j], columns.norm[j])
+        exact = _pair_gap(rows.x[i], sign * columns.x[j], rows.norm[i], columns.norm[j])
         inside = start + jnp.arange(_PAIRS) < count
         return start + _PAIRS, gap.at[jnp.where(inside, i, len(gap)), j].set(exact, mode="drop")
 
@@ -226,15 +226,16 @@ def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Ro
     return lax.while_loop(lambda state: state[0] < count, chunk, (start, gap))[1]
 
 
-def _pair_gap(rows: Rows, i: Array, y: Array, y_norm: Array) -> Array:
-    """1 - cosine of rows i = x and y [k, d] less than a right angle apart, to a few roundings.
+def _pair_gap(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
+    """1 - cosine of rows x, y [k, d] less than a right angle apart, to a few roundings.
 
-    With x_p the largest entry of x, x_p y - y_p x has x_p times the part of y across x, and along
-    x hardly more. Worked out as if in twice the digits, it keeps its own where the rows are close
+    With x_p a large entry of x, x_p y - y_p x has x_p times the part of y across x, and along x
+    hardly more. Worked out as if in twice the digits, it keeps its own where the rows are close
     and vanishes where they are parallel, whatever their lengths. What lies along x is projected
     out; the second time removes what rounding left of the first.
     """
-    x, x_norm, place = rows.x[i], rows.norm[i], rows.place[i]
+    where = jnp.where(jnp.abs(x) < 0.5, x.shape[1], jnp.arange(x.shape[1])[None])
+    place = jnp.min(where, axis=1, keepdims=True)  # an argmax would be slow
     x_p, y_p = (jnp.take_along_axis(z, place, axis=1) for z in (x, y))
     across = _difference_of_products(x_p, y, y_p, x)
     for _ in range(2):
@@ -336,8 +337,10 @@ class _Tiles:
         self.starts = [min(k * self.size, n - self.size) for k in range(count)]
 
     def at(self, start: Array) -> Rows:
-        *parts, centre = self.rows
-        return Rows(*(lax.dynamic_slice_in_dim(a, start, self.size) for a in parts), centre)
+        x, norm, own, common = (
+            lax.dynamic_slice_in_dim(a, start, self.size) for a in self.rows[:-1]
+        )
+        return Rows(x, norm, own, common, self.rows.centre)
 
 
 def _tile(table: Table, rows: Rows, columns: Rows, is_same: Array) -> Array:
