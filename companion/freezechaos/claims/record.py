@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
+from typing import Literal
+
+Status = Literal["holds", "holds under conditions", "not reproduced", "FAILS"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,12 @@ class Claim:
         predicted: what theory says.
         measured: what was computed here.
         tolerance: how far from the prediction the measurement may lie.
+        condition: where it holds under conditions only, which; where it is not reproduced, why.
+        reproduced: False of a statement that is known to fail here; then it must go on failing,
+            so that a day when it holds is noticed.
+
+    Raises:
+        ValueError: not reproduced, and no word why.
     """
 
     statement: str
@@ -24,11 +34,29 @@ class Claim:
     predicted: float
     measured: float
     tolerance: float
+    condition: str = ""
+    reproduced: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.reproduced or self.condition):
+            raise ValueError(
+                "`condition` must say why a claim is not reproduced; got nothing for "
+                f"{self.statement!r}."
+            )
 
     @property
     def holds(self) -> bool:
         """|measured - predicted| <= tolerance; never for NaN."""
         return abs(self.measured - self.predicted) <= self.tolerance
+
+    @property
+    def status(self) -> Status:
+        """In words; "FAILS" where the numbers do not say what is known."""
+        if self.holds != self.reproduced or not isfinite(self.measured):
+            return "FAILS"
+        if not self.reproduced:
+            return "not reproduced"
+        return "holds under conditions" if self.condition else "holds"
 
 
 CLAIMS: dict[str, Callable[[], Claim]] = {}

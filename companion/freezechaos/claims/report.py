@@ -1,7 +1,12 @@
-"""All claims as a page shows them: prediction beside measurement, and the code that made both."""
+"""All claims as a page shows them: prediction beside measurement, and the code that made both.
+
+Green are those that hold; amber, with the reason in words, those that hold under conditions or
+are not reproduced.
+"""
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -16,7 +21,7 @@ from .record import CLAIMS, Claim
 class Report:
     """Claims computed, in the order of the chapters that show them.
 
-    `verify` makes one of claims that all hold: as a page it says so.
+    `verify` makes one of claims none of which fails: as a page it says how many hold.
 
     Attributes:
         claims: by the name of the function that computes them.
@@ -26,30 +31,37 @@ class Report:
 
     def __repr__(self) -> str:
         return "\n\n".join(
-            f"{'holds' if claim.holds else 'FAILS'}  {name}\n"
-            f"       {claim.statement}\n"
+            f"{claim.status}  {name}\n"
+            f"       {' '.join([claim.statement, claim.condition]).strip()}\n"
             f"       {', '.join(f'{key} {value}' for key, value in _figures(claim).items())}"
             for name, claim in self.claims.items()
         )
 
     def _repr_html_(self) -> str:
         grouped = groupby(self.claims.items(), key=lambda item: item[1].chapter)
-        return f"<p>All {len(self.claims)} claims hold.</p>" + "".join(
+        return f"<p>{self._counted()}</p>" + "".join(
             f'<h2 id="{chapter}"><a href="{chapter}.html">Chapter {int(chapter[:2])}</a></h2>'
             + "".join(_section(name, claim) for name, claim in group)
             for chapter, group in grouped
         )
 
+    def _counted(self) -> str:
+        counts = Counter(claim.status for claim in self.claims.values())
+        if set(counts) == {"holds"}:
+            return f"All {len(self.claims)} claims hold."
+        each = ", ".join(f"{status}: {count}" for status, count in counts.most_common())
+        return f"Of {len(self.claims)} claims, {each}."
+
 
 def verify() -> Report:
-    """Compute all claims, with a progress bar; all of them must hold.
+    """Compute all claims, with a progress bar; none may fail.
 
     Raises:
-        AssertionError: claims that do not hold; the message has their numbers.
+        AssertionError: claims that fail; the message has their numbers.
     """
     found = {name: claim() for name, claim in tqdm(CLAIMS.items(), "claims", disable=None)}
     ordered = dict(sorted(found.items(), key=lambda item: item[1].chapter))
-    if failed := {name: claim for name, claim in ordered.items() if not claim.holds}:
+    if failed := {name: claim for name, claim in ordered.items() if claim.status == "FAILS"}:
         raise AssertionError(f"of {len(found)} claims these do not hold:\n\n{Report(failed)}")
     return Report(ordered)
 
@@ -68,10 +80,12 @@ def _section(name: str, claim: Claim) -> str:
         f"<div><dt>{key}</dt><dd>{value.replace('-', '−')}</dd></div>"
         for key, value in _figures(claim).items()
     )
+    amber = " fc-claim-amber" if claim.condition else ""
+    reason = f"<p>{_typeset(claim.condition)}</p>" if claim.condition else ""
     return (
-        f'<section class="fc-claim" id="{name.replace("_", "-")}">'
-        f"<p><strong>Holds.</strong> {_typeset(claim.statement)} "
-        f"<small>{escape(claim.source)}</small></p><dl>{figures}</dl>"
+        f'<section class="fc-claim{amber}" id="{name.replace("_", "-")}">'
+        f"<p><strong>{claim.status.capitalize()}.</strong> {_typeset(claim.statement)} "
+        f"<small>{escape(claim.source)}</small></p>{reason}<dl>{figures}</dl>"
         f"<details><summary>The code: <code>{function.__module__}.{name}</code></summary>"
         f'<pre tabindex="0">{escape(inspect.getsource(function))}</pre></details></section>'
     )

@@ -112,22 +112,25 @@ function whenLoaded(call) {
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
 
-// The mirror of grid.pack: low bytes, high bytes, second differences modulo 2^16.
+// The mirror of grid.pack: low bytes, high bytes, second differences modulo 2^16; then pictures.
 async function unpack(spec, data) {
   const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const codes = new Uint16Array(bytes.length / 2);
-  for (let k = 0; k < codes.length; k++) codes[k] = bytes[k] | (bytes[codes.length + k] << 8);
-  for (let pass = 0; pass < 2; pass++) {
-    for (let k = 1; k < codes.length; k++) codes[k] += codes[k - 1];
-  }
   const lengths = spec.axes.map((axis) => known(axis).length);
   const points = product(lengths);
-  let offset = 0;
-  const take = (size) => codes.subarray(offset, (offset += size * points));
+  const narrow = ({ levels }) => levels === 255;
+  const pictures = spec.outputs.filter(narrow).map(({ shape }) => product(shape) * points);
+  const wide = (bytes.length - pictures.reduce((a, b) => a + b, 0)) / 2;
+  const codes = new Uint16Array(wide);
+  for (let k = 0; k < wide; k++) codes[k] = bytes[k] | (bytes[wide + k] << 8);
+  for (let pass = 0; pass < 2; pass++) {
+    for (let k = 1; k < wide; k++) codes[k] += codes[k - 1];
+  }
+  const taker = (array, offset) => (size) => array.subarray(offset, (offset += size * points));
+  const [take, takeBytes] = [taker(codes, 0), taker(bytes, 2 * wide)];
   const outputs = Object.fromEntries(spec.outputs.map((output) => {
     const size = product(output.shape);
-    return [output.name, { ...output, size, codes: take(size) }];
+    return [output.name, { ...output, size, codes: (narrow(output) ? takeBytes : take)(size) }];
   }));
   const names = Object.fromEntries(
     Object.entries(spec.names).map(([name, words]) => [name, { words, codes: take(1) }]));
@@ -146,12 +149,12 @@ function cornersAround(positions, lengths) {
   }, [[0, 1]]);
 }
 
-function interpolate({ codes, size, low, high, log }, corners) {
+function interpolate({ codes, size, levels, low, high, log }, corners) {
   const values = new Float64Array(size);
   for (const [point, weight] of corners) {
     for (let k = 0; k < size; k++) values[k] += weight * codes[point * size + k];
   }
-  const scaled = values.map((code) => low + ((high - low) * code) / 65535);
+  const scaled = values.map((code) => low + ((high - low) * code) / levels);
   return log ? scaled.map(Math.exp) : scaled;
 }
 

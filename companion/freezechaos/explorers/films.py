@@ -1,94 +1,122 @@
-"""Films of generators in training: what a latent vector becomes, its spectrum, the indicators."""
+"""A film of generators in training: nine latent vectors, real images, the run's curves."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
+from freezechaos import data
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.views import Curves, Guide, Image
-from freezechaos.gan import study
+from freezechaos.gan import pictures, study, training
+from freezechaos.gan.experiments import EXPERIMENTS
 
-REGIMES = {"freeze": "freeze", "edge": "edge", "chaos": "chaos", "batch norm": "batchnorm"}
-LATENTS = 4
-GREYS = 16  # steps from black to white, what an eye tells apart
-_DECADES = 4  # of power, from black to white
-
-
-def spectrum(image: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """Share of the power at every frequency, the mean left out, frequency 0 in the middle.
-
-    Logarithmic: 1 is all of it, 0 is 10^-4 of it or less.
-    """
-    power = np.abs(np.fft.fftshift(np.fft.fft2(image - image.mean()))) ** 2
-    share = power / max(power.sum(), 1e-9)
-    return np.clip(1 + np.log10(np.maximum(share, 1e-9)) / _DECADES, 0, 1)
+NAME = "headline"
+REGIMES = tuple(EXPERIMENTS[NAME].settings)
+GREYS = 16  # what an eye tells apart; more make the page heavy
+LEAST = 0.1  # of the lattice of real images, where the axis ends
 
 
-def film(regime: str, steps: float, latent: float) -> dict[str, Any]:
-    """An image of seed 0, the mean of all nine and its spectrum; the indicators over the run."""
-    run = study.stored(REGIMES[regime])[0]
-    assert run.frames is not None
-    images = run.frames[study.FRAMES.index(int(steps)), ..., 0] / 255
-    one, at = images[int(latent) - 1], int(np.flatnonzero(run.steps == steps)[0])
-    panels = np.stack([one, images.mean(0), spectrum(one)])
-    curves = np.stack([run.metrics[name] for name in ("diversity", "checkerboard_2")])
+def mosaic(images: UInt8[np.ndarray, "9 rows columns"]) -> UInt8[np.ndarray, "height width"]:
+    """Three by three, a white line between them, in steps of grey."""
+    step = 255 // (GREYS - 1)
+    coarse = (np.rint(images / step) * step).astype(np.uint8)
+    framed = np.pad(coarse, [(0, 0), (0, 1), (0, 1)], constant_values=255)
+    rows = [np.concatenate(list(framed[k : k + 3]), axis=1) for k in (0, 3, 6)]
+    return np.concatenate(rows)[:-1, :-1]
+
+
+@cache
+def real_images() -> UInt8[np.ndarray, "9 rows columns"] | None:
+    """The first nine test images of the study's set, if it is on this machine."""
+    preset = EXPERIMENTS[NAME].base
+    if not data.available(preset.data):
+        return None
+    return pictures.as_bytes(training.real_images(preset, "test").images[:9, ..., 0])
+
+
+@cache
+def curves(regime: str, seed: int) -> dict[str, Float[np.ndarray, "*curves times"]]:
+    """From step 1 on: diversity and the discriminator's accuracy; the lattice, real images' 1."""
+    seen = study.stored(NAME, regime)[seed].metrics
+    shares = np.stack([seen["diversity"], seen["accuracy"]])[:, 1:]
+    lattice = seen["lattice"][1:] / study.real(NAME)["lattice"]
+    return {"shares": shares, "woven": np.maximum(lattice, LEAST)}
+
+
+def film(regime: str, seed: int, steps: int) -> dict[str, Any]:
+    """Nine images at a moment of a run, and the run's curves."""
+    run = study.stored(NAME, regime)[seed]
+    frame = run.frames[run.times.index(steps), ..., 0]
+    at = int(np.flatnonzero(run.steps == steps)[0])
+    real = real_images()
     return {
-        "pictures": np.round(panels * GREYS) / GREYS,
-        "indicators": curves,
-        "diversity": curves[0, at],
-        "board": curves[1, at],
+        "drawn": mosaic(frame),
+        **curves(regime, seed),
+        **({} if real is None else {"real": mosaic(real)}),
+        "diversity": run.metrics["diversity"][at],
+        "lattice": run.metrics["lattice"][at] / study.real(NAME)["lattice"],
+        "accuracy": run.metrics["accuracy"][at],
+        "mark": max(steps, 1),
     }
 
 
+def judged(seen: Mapping[str, Any]) -> str:
+    """What the discriminator makes of it, in words; before the first step, nothing."""
+    if np.isnan(seen["accuracy"]):
+        return "The discriminator has seen nothing yet"
+    return f"The discriminator is right for {seen['accuracy']:.0%} of the images"
+
+
 def training_film(start: Mapping[str, Any] | None = None) -> Explorer:
-    """A generator in training against a discriminator, in four regimes; stored runs of `gan.study`.
+    """Generators in training against a discriminator, in four regimes; stored runs of `gan.study`.
 
     Arguments:
         start: what to begin with, such as `{"regime": "chaos", "steps": 400}`.
     """
-    steps = study.stored("freeze")[0].steps
+    run, real = study.stored(NAME, REGIMES[0])[0], study.real(NAME)
+    seeds = min(len(study.stored(NAME, regime)) for regime in REGIMES)
+    along = {"x": run.steps[1:], "x_label": "training steps", "x_scale": "log"}
+    picture = {"value_range": (0, 255), "columns": 1}
+    views: list[Curves | Image] = [
+        Curves(
+            y="shares", y_label="share", series=("diversity", "accuracy"),
+            colors=("green", "violet"), y_range=(0, 1), title="Diversity, and who is winning",
+            guides=[Guide(x="mark"), Guide("real images' diversity", y=real["diversity"])], **along,
+        ),
+        Curves(
+            y="woven", y_label="lattice, real images' = 1", colors=("ochre",), y_scale="log",
+            y_range=(LEAST, 300), title="Lattice", guides=[Guide(x="mark"), Guide(y=1)], **along,
+        ),
+    ]  # fmt: skip
+    if real_images() is not None:
+        views.append(Image(pixels="real", label="grey level", title="Real images", **picture))
+    views.append(Image(pixels="drawn", label="grey level", title="Nine latent vectors", **picture))
     return Explorer(
         title="Four generators in training",
         slug="film",
         axes=[
-            Axis("steps", "training steps", study.FRAMES, 400, step=True, format=".0f"),
-            Choice("regime", "regime", options=tuple(REGIMES)),
-            Axis("latent", "latent vector", np.arange(1, LATENTS + 1), 1, step=True, format=".0f"),
+            Choice("regime", "regime", options=REGIMES),
+            Axis("seed", "seed", np.arange(seeds), 0, step=True, format=".0f"),
+            Axis("steps", "training steps", np.array(run.times), 400, step=True, format=".0f"),
         ],
         start=start,
         compute=film,
         vectorized=False,
-        view=[
-            Image(
-                pixels="pictures",
-                label="grey level",
-                panels=("image", "mean of nine", "spectrum"),
-                value_range=(0, 1),
-                title="What is drawn",
-            ),
-            Curves(
-                x=steps,
-                y="indicators",
-                x_label="training steps",
-                y_label="share",
-                series=("diversity", "period 2"),
-                colors=("green", "violet"),
-                y_range=(0, 1),
-                guides=[Guide(x="steps"), Guide("real images", y=study.real()["diversity"])],
-                title="The indicators",
-            ),
-        ],
-        numbers=["diversity", "board"],
+        view=views,
+        numbers=["diversity", "lattice", "mark"],
+        words={"judged": judged},
         readout=(
-            "{regime}, after {steps:.0f} steps: diversity {diversity:.3f}; {board:.0%} of the "
-            f"energy at period 2. Latent vector {{latent:.0f}} of {LATENTS}."
+            "{regime}, seed {seed:.0f}, after {steps:.0f} steps: diversity {diversity:.3f}, "
+            "{lattice:.1f} times the lattice of real images. {judged}."
         ),
         alt=(
-            "Left, the image that a generator draws for a latent vector, the mean of nine such "
-            "images, and the spectrum of the first. Right, the diversity of the images and the "
-            "share of their energy at period 2, against the steps of training."
+            "Curves of a run against its steps: the diversity of its images, how often the "
+            "discriminator is right, and the lattice in the images relative to that of real ones. "
+            "Beside them, nine images of the generator, and where the set is at hand nine real "
+            "ones."
         ),
     )

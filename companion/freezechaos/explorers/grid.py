@@ -1,4 +1,7 @@
-"""Results computed ahead on a grid, sixteen bits a number, and read between its points."""
+"""Results computed ahead on a grid, and read between its points.
+
+Sixteen bits a number; eight where `compute` gives bytes, as pictures are.
+"""
 
 import itertools
 import zlib
@@ -15,6 +18,7 @@ from freezechaos.explorers.axes import Axis, Choice
 
 Compute = Callable[..., Mapping[str, Any]]
 LEVELS = 2**16 - 1
+BYTES = np.dtype(np.uint8)
 
 
 class Pinned(NamedTuple):
@@ -77,7 +81,8 @@ def _mapped(
 class Quantized:
     """An output on the grid: `value = low + (high - low) · codes / 65535`, or its logarithm.
 
-    The error is at most half a level, (high - low) / 131070.
+    The error is at most half a level, (high - low) / 131070. Bytes are codes themselves, with
+    low = 0 and high = 255.
     """
 
     codes: np.ndarray
@@ -87,13 +92,15 @@ class Quantized:
 
     @classmethod
     def of(cls, values: np.ndarray, *, log: bool = False) -> "Quantized":
+        if values.dtype == BYTES and not log:
+            return cls(values, 0.0, 255.0)
         values = np.log(values.astype(float)) if log else values.astype(float)
         low, high = float(values.min()), float(values.max())
         codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
         return cls(codes.astype(np.uint16), low, high, log)
 
     def value(self, code: np.ndarray) -> np.ndarray:
-        value = self.low + (self.high - self.low) * code / LEVELS
+        value = self.low + (self.high - self.low) * code / self.levels
         return np.asarray(np.exp(value) if self.log else value)
 
     def read(self, positions: Sequence[float]) -> np.ndarray:
@@ -106,12 +113,16 @@ class Quantized:
         return self.value(np.asarray(total))
 
     def spec(self, name: str, axes: int) -> dict[str, Any]:
-        return {"name": name, "shape": list(self.codes.shape[axes:]),
+        return {"name": name, "shape": list(self.codes.shape[axes:]), "levels": self.levels,
                 "low": self.low, "high": self.high, "log": self.log}  # fmt: skip
 
     @property
+    def levels(self) -> int:
+        return int(np.iinfo(self.codes.dtype).max)
+
+    @property
     def range(self) -> tuple[float, float]:
-        low, high = self.value(np.array([0, LEVELS])).tolist()
+        low, high = self.value(np.array([0, self.levels])).tolist()
         return (low, high)
 
 
@@ -139,13 +150,15 @@ class Names:
 
 
 def pack(codes: Sequence[np.ndarray]) -> bytes:
-    """Return all codes in one compressed string.
+    """Return all codes in one compressed string, those of bytes last and as they are.
 
     Second differences (modulo 2¹⁶) of smooth results are small, so with low and high bytes
-    apart most of what is left are zeros.
+    apart most of what is left are zeros. Pictures are not smooth, but repeat themselves.
     """
-    flat = np.concatenate([array.ravel() for array in codes])
+    wide = [array.ravel() for array in codes if array.dtype != BYTES]
+    flat = np.concatenate([np.zeros(0, np.uint16), *wide])
     for _ in range(2):
         flat = np.diff(flat, prepend=np.uint16(0))
     planes = flat.astype("<u2").view(np.uint8).reshape(-1, 2).T
-    return zlib.compress(planes.tobytes(), level=9)
+    narrow = [array.tobytes() for array in codes if array.dtype == BYTES]
+    return zlib.compress(b"".join([planes.tobytes(), *narrow]), level=9)

@@ -365,8 +365,9 @@ def real(name: str, folder: Path = STORED) -> dict[str, float]:
 
 
 def over_seeds(
-    name: str, setting: str, metric: str, since: int | None = None, folder: Path = STORED
-) -> tuple[float, float]:
+    name: str, setting: str, metric: str, since: int | None = None, folder: Path = STORED,
+    *, until: int | None = None,
+) -> tuple[float, float]:  # fmt: skip
     """Mean over seeds of a metric, and its standard error, nan of a single seed.
 
     Of a run it is the mean over the steps from `since` on, of the last fifth if left out; what is
@@ -377,6 +378,7 @@ def over_seeds(
         setting: one of its settings.
         metric: such as "diversity" or "frechet".
         since: a step.
+        until: another one, where the mean ends; that of the end of the run if left out.
 
     Raises:
         ValueError: an unknown name or metric, no step from `since` on.
@@ -386,7 +388,7 @@ def over_seeds(
     if since is None and metric in runs[0].quality:
         values = [one.quality[metric] for one in runs]
     elif metric in runs[0].metrics:
-        values = [_late(one, metric, since) for one in runs]
+        values = [_late(one, metric, since, until) for one in runs]
     else:
         known = ", ".join([*runs[0].metrics, *runs[0].quality])
         raise ValueError(f"`metric` must be one of {known}; got {metric!r}.")
@@ -394,11 +396,13 @@ def over_seeds(
     return float(np.mean(values)), error
 
 
-def _late(one: Run, metric: str, since: int | None) -> float:
+def _late(one: Run, metric: str, since: int | None, until: int | None) -> float:
     counts = one.steps >= (0.8 * one.preset.steps if since is None else since)
+    counts &= one.steps <= (one.preset.steps if until is None else until)
     if not counts.any():
         raise ValueError(
-            f"`since` must not lie beyond the last step, {one.preset.steps}; got {since}."
+            "`since` and `until` must have a step of the metrics between them, up to "
+            f"{one.preset.steps}; got {since} and {until}."
         )
     return float(np.nanmean(one.metrics[metric][counts]))
 
