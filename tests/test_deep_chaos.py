@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from freezechaos import deconvolution, kernels
+from freezechaos import deconvolution, kernels, regimes
+from freezechaos.__main__ import main
 from freezechaos.activations import Activation, normalized, standardized
 from freezechaos.graphs import convolution, transposed_convolution
 
@@ -78,6 +79,43 @@ class TestDerivatives:
         assert np.isfinite(slope)
         if kernels.log_ntk_diagonal(act, 0.0, 1000) > 90:
             assert slope == float(jnp.finfo(jnp.float32).max)
+
+
+class TestBelowTheSmallestFloat:
+    """theta itself, of which only the logarithm can be told."""
+
+    @pytest.mark.parametrize(
+        ("name", "beta", "cosine"), [("relu", 0.1, 0.0), ("tanh", 0.0, 0.3), ("tanh", 1e-7, 0.3)]
+    )
+    def test_float64_and_the_rate_of_decay(self, name, beta, cosine):
+        act = normalized(name)
+        depths = [100, 1600, 10_000]
+        found = [kernels.log_abs_ntk(act, beta, depth, cosine) for depth in depths]
+        with jax.enable_x64(True):
+            direct = [
+                float(jnp.log(jnp.abs(kernels.ntk(act, beta, depth, jnp.float64(cosine)))))
+                for depth in depths[:2]
+            ]
+        assert found[:2] == pytest.approx(direct, rel=1e-12)
+        rate = regimes.decay_rate(act, beta)
+        steps = np.diff(depths)[1]
+        # L q^L where the covariance dies out, q^L where it stays
+        growth = np.log(depths[2] / depths[1]) if beta == 0 else 0.0
+        assert found[2] - found[1] == pytest.approx(steps * np.log(rate) + growth, abs=2e-3)
+
+    def test_float32_goes_to_zero(self):
+        """It used to stay at the number whose change is rounded to 0."""
+        assert float(kernels.ntk(CHAOTIC, 0.1, 10_000, 0.0)) == 0
+
+    @pytest.mark.parametrize(("depth", "shown"), [("300", "exp(-111."), ("10000", "exp(-3734.01)")])
+    def test_command_line(self, depth, shown, capsys):
+        assert main(["kernel", "--normalized", "--depth", depth]) == 0
+        assert shown in capsys.readouterr().out
+
+    def test_exact_zeros(self, capsys):
+        assert kernels.log_abs_ntk(normalized("tanh"), 0.0, 5, 0.0) == -np.inf
+        assert main(["kernel", "--activation", "tanh", "--beta", "0"]) == 0
+        assert "theta        0\n" in capsys.readouterr().out
 
 
 class TestDeconvolution:

@@ -325,14 +325,14 @@ class TestErrors:
                 r"got Activation\(name='standardized tanh'.*propagate",
             ),
             (
-                lambda: gram_step(jnp.eye(3), activation=normalized("relu")),
+                lambda: gram_step(jnp.eye(3), activation=standardized(lambda x: abs(x) + x**2)),
                 ValueError,
                 "must be smooth",
             ),
             (lambda: gram_step(jnp.eye(3), ("rescale",), standardized("relu")), ValueError, "goes"),
             (lambda: gram_step(jnp.eye(3), activation="relu"), TypeError, "must be an Activation"),
             (lambda: propagate(batch(), 0, 8, key=KEYS[0]), ValueError, "`depth` must be 1"),
-            (lambda: propagate(batch(), 2, 0, key=KEYS[0]), ValueError, "`width` must be an int"),
+            (lambda: propagate(batch(), 2, 0, key=KEYS[0]), ValueError, "`width` must be 1"),
             (lambda: propagate(batch(), 2, 8), TypeError, "`key` must be a key"),
             (
                 lambda: propagate(batch(), 2, 8, key=KEYS[0], record="all"),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from math import inf
 
 import jax.numpy as jnp
 import tyro
@@ -47,12 +48,11 @@ def kernel(
     r = float(regimes.characteristic_value(sigma, beta))
     print(f"characteristic value r  {r:.6g}: {regimes.regime(sigma, beta)}")
     print(f"covariance Sigma        {covariance:.6g}")
+    shown = f"{theta:.6g}"
     if abs(theta) < float(jnp.finfo(jnp.float32).tiny):  # digits are lost there, then all of it
-        print(
-            f"scaled NTK theta        exp({kernels.log_abs_ntk(sigma, beta, depth, cosine):.6g}) in absolute value"
-        )
-    else:
-        print(f"scaled NTK theta        {theta:.6g}")
+        log_size = kernels.log_abs_ntk(sigma, beta, depth, cosine)
+        shown = "0" if log_size == -inf else f"exp({log_size:.6g}) in absolute value"
+    print(f"scaled NTK theta        {shown}")
     print(f"1 - theta               {gap:.6g}")
 
 

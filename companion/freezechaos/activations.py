@@ -347,7 +347,7 @@ def _base(given: _Given) -> _Base:
     _check_elementwise(name, function)
     _check_growth(name, value)
     parity = _parity(value)
-    domain = _panels(name, slope, curvature)
+    domain = _panels(name, value, slope, curvature)
     hermite = expectations.hermite_coefficients(value, domain, _SERIES_LENGTH)
     if parity:
         hermite[(1 if parity > 0 else 0) :: 2] = 0
@@ -385,11 +385,9 @@ def _too_rough(name: str, kinks: np.ndarray, error: ValueError) -> str:
     return f"`{name}` must have a bounded derivative; {error}. Try a smoother function."
 
 
-def _panels(
-    name: str, slope: expectations.Function, curvature: expectations.Function
-) -> expectations.Panels:
+def _panels(name: str, *functions: expectations.Function) -> expectations.Panels:
     try:
-        return expectations.panels(slope, curvature)
+        return expectations.panels(*functions)
     except ValueError as error:
         raise ValueError(
             f"`{name}` must be piecewise smooth on [-13, 13]; {error}. Try a smoother function."

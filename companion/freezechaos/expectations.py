@@ -69,13 +69,17 @@ def in_float64(function: Callable) -> tuple[Function, Function, Function]:
     return on_arrays(function), on_arrays(slope), on_arrays(curvature)
 
 
-def panels(slope: Function, curvature: Function) -> Panels:
-    """Panels for the function with these derivatives."""
-    borders, kinks = _split((slope, curvature), _START)
-    found = np.concatenate([kinks, _jumps((slope, curvature), borders, kinks)])
+def panels(*functions: Function) -> Panels:
+    """Panels for a function, given with its derivatives or by them alone.
+
+    A step of the slope that is taken back at once hides from the slope's nodes; in the function
+    itself it leaves a step behind.
+    """
+    borders, kinks = _split(functions, _START)
+    found = np.concatenate([kinks, _jumps(functions, borders, kinks)])
     kinks = _rounded(_clustered(found))
     if len(kinks):  # split there, the panels that closed in on the kinks are no longer needed
-        borders, _ = _split((slope, curvature), _merged(np.concatenate([_START, kinks])))
+        borders, _ = _split(functions, _merged(np.concatenate([_START, kinks])))
     splits = np.setdiff1d(borders, _START)
     mirrored = [_merged(np.concatenate([x, -x])) for x in (borders, splits, kinks)]
     borders, splits, both = mirrored
@@ -167,8 +171,8 @@ def _clustered(points: np.ndarray) -> np.ndarray:
 
 def _rounded(points: np.ndarray) -> np.ndarray:
     """Points as close to a multiple of 1/64 as they are known are taken to be that."""
-    nearest = np.round(64 * points) / 64
-    return np.where(np.abs(points - nearest) <= _NARROWEST, nearest, points)
+    nearest = np.round(64 * points) / 64 + 0.0  # no -0
+    return np.where(np.abs(points - nearest) <= _BESIDE, nearest, points)
 
 
 def _merged(points: np.ndarray) -> np.ndarray:

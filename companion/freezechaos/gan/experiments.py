@@ -160,6 +160,15 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         ),
         seeds=3,
     ),
+    "layer rates, faster": Experiment(
+        "And where a larger common rate makes up for the smaller ones?",
+        replace(SMALL, optimizer="sgd"),
+        _grid(
+            _TWO, _each("gamma", (0.0, 0.5), "γ = {}"),
+            _each("generator_rate", (0.2, 0.8, 3.2), "rate {}"),
+        ),
+        seeds=3,
+    ),
     "norms": Experiment(
         "Batch norm before or after the nonlinearity?",
         SMALL, _each("norm", ("none", "before", "after")), seeds=5,
