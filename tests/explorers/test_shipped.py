@@ -107,6 +107,7 @@ def test_between_grid_points_the_error_is_below_half_a_digit(explorer: Explorer)
     centres = itertools.islice(explorer.midpoints(), 3, None, 97)
     errors = explorer.interpolation_error(itertools.islice(centres, 12))
     assert errors.pop("layers", 0) < 0.5
+    assert errors.pop("woven", 0) < 200 * 1e-4  # half a level of its logarithm, of 200 at most
     for name, error in errors.items():
         assert error < max(5e-4, levels(explorer)[name]), name
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from math import hypot
 
 import jax
@@ -13,7 +12,7 @@ from freezechaos import empirical
 from freezechaos.activations import normalized, standardized
 from freezechaos.deconvolution import diagonals
 from freezechaos.gan import PRESETS, Preset, game, generator, study, training, upsampling_stack
-from freezechaos.gan.experiments import CHAOS, EXPERIMENTS, FREEZE
+from freezechaos.gan.experiments import EXPERIMENTS
 from freezechaos.kernels import nngp
 
 from .record import Claim, claim
@@ -141,7 +140,8 @@ def the_nonlinearity_alone_cures() -> Claim:
     )
 
 
-def _against_norm(metric: str, statement: str, tolerance: float, **more: object) -> Claim:
+def _against_norm(metric: str, statement: str, tolerance: float, but: str = "") -> Claim:
+    """Chaos without batch norm against batch norm; `but` where it is not reproduced."""
     (mean, error), (norm, other) = (
         study.over_seeds(HEADLINE, setting, metric) for setting in ("chaos", "batch norm")
     )
@@ -153,7 +153,8 @@ def _against_norm(metric: str, statement: str, tolerance: float, **more: object)
         norm,
         mean,
         tolerance * hypot(error, other),
-        **more,
+        but,
+        reproduced=not but,
     )
 
 
@@ -176,8 +177,8 @@ def chaotic_samples_are_as_various() -> Claim:
     """Within a standard error of the difference."""
     return _against_norm(
         "recall", "Without batch norm a chaotic generator's samples are as various as with it: "
-        "recall", 1, reproduced=False,
-        condition="They are not: with batch norm the generators cover more of the images, by "
+        "recall", 1,
+        but="They are not: with batch norm the generators cover more of the images, by "
         "recall and by coverage, from every seed.",
     )  # fmt: skip
 
@@ -232,31 +233,27 @@ def a_modern_loss_rescues_a_frozen_generator() -> Claim:
     )
 
 
-@cache
-def _played(changes: tuple[tuple[str, object], ...]) -> float:
-    """Diversity at the end of a game of seconds, trained here and now."""
+@claim
+def a_small_frozen_generator_collapses() -> Claim:
+    """Trained while the page is built, so that a training step that is broken cannot pass.
+
+    Born with a diversity of 0.07, it has to be trained to have less than the bound.
+    """
     preset = replace(
-        EXPERIMENTS["optimizers"].preset("freeze, descent 0.2"), data="digits", width=8,
-        discriminator_width=8, batch=16, steps=200, record=20, save=200, **dict(changes),
+        EXPERIMENTS["optimizers"].preset("freeze, Adam 1e-2"), data="digits", width=16,
+        discriminator_width=8, batch=16, steps=200, record=20, save=200,
     )  # fmt: skip
     images = jnp.asarray(training.real_images(preset).images)
     lines = [seen for _, seen in training.follow(images, game.initial(preset), preset)]
-    return float(np.mean([line["diversity"] for line in lines[-3:]]))
-
-
-@claim
-def a_small_generator_collapses_in_freeze_and_not_in_chaos() -> Claim:
-    """Trained when this page is built, so that a training step that is broken cannot pass."""
-    frozen, chaotic = (_played(tuple(changes.items())) for changes in (FREEZE, CHAOS))
     return Claim(
-        "Two generators of width 8, seven affine maps and 16 x 16 pixels, trained for 200 steps "
-        "while this page was built: the frozen one's diversity as a share of the chaotic one's "
-        f"({chaotic:.2f}).",
+        "A frozen generator of width 16, seven affine maps and 16 x 16 pixels, trained for 200 "
+        "steps while this page was built, collapses: diversity in the mean over the last three "
+        "records.",
         SOURCE,
         CHAPTER,
         0.0,
-        frozen / chaotic,
-        0.0,
+        float(np.mean([line["diversity"] for line in lines[-3:]])),
+        0.025,
     )
 
 

@@ -1,7 +1,7 @@
 """A film of generators in training: nine latent vectors, real images, the run's curves."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -79,22 +79,22 @@ def training_film(start: Mapping[str, Any] | None = None) -> Explorer:
     """
     run, real = study.stored(NAME, REGIMES[0])[0], study.real(NAME)
     seeds = min(len(study.stored(NAME, regime)) for regime in REGIMES)
-    along = {"x": run.steps[1:], "x_label": "training steps", "x_scale": "log"}
-    picture = {"value_range": (0, 255), "columns": 1}
+    curve = partial(Curves, x=run.steps[1:], x_label="training steps", x_scale="log")
+    picture = partial(Image, label="grey level", value_range=(0, 255))
     views: list[Curves | Image] = [
-        Curves(
+        curve(
             y="shares", y_label="share", series=("diversity", "accuracy"),
             colors=("green", "violet"), y_range=(0, 1), title="Diversity, and who is winning",
-            guides=[Guide(x="mark"), Guide("real images' diversity", y=real["diversity"])], **along,
+            guides=[Guide(x="mark"), Guide("real images' diversity", y=real["diversity"])],
         ),
-        Curves(
+        curve(
             y="woven", y_label="lattice, real images' = 1", colors=("ochre",), y_scale="log",
-            y_range=(LEAST, 300), title="Lattice", guides=[Guide(x="mark"), Guide(y=1)], **along,
+            y_range=(LEAST, 300), title="Lattice", guides=[Guide(x="mark"), Guide(y=1)],
         ),
     ]  # fmt: skip
     if real_images() is not None:
-        views.append(Image(pixels="real", label="grey level", title="Real images", **picture))
-    views.append(Image(pixels="drawn", label="grey level", title="Nine latent vectors", **picture))
+        views.append(picture(pixels="real", title="Real images"))
+    views.append(picture(pixels="drawn", title="Nine latent vectors"))
     return Explorer(
         title="Four generators in training",
         slug="film",
