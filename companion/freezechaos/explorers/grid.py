@@ -78,19 +78,30 @@ class Quantized:
     """An output on the grid: `value = low + (high - low) · codes / 65535`, or its logarithm.
 
     The error is at most half a level, (high - low) / 131070.
+
+    Attributes:
+        codes: `[*axes, *output]`, with so many `axes`.
+        low, high: the least and the largest value, or their logarithms.
+        log: whether logarithms are kept.
     """
 
     codes: np.ndarray
     low: float
     high: float
     log: bool = False
+    axes: int = 0
 
     @classmethod
-    def of(cls, values: np.ndarray, *, log: bool = False) -> "Quantized":
+    def of(cls, values: np.ndarray, *, log: bool = False, axes: int = 0) -> "Quantized":
         values = np.log(values.astype(float)) if log else values.astype(float)
         low, high = float(values.min()), float(values.max())
         codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
-        return cls(codes.astype(np.uint16), low, high, log)
+        return cls(codes.astype(np.uint16), low, high, log, axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the output at one setting."""
+        return self.codes.shape[self.axes :]
 
     def value(self, code: np.ndarray) -> np.ndarray:
         value = self.low + (self.high - self.low) * code / LEVELS
@@ -105,8 +116,8 @@ class Quantized:
             total = total + np.prod(weights) * self.codes[index]
         return self.value(np.asarray(total))
 
-    def spec(self, name: str, axes: int) -> dict[str, Any]:
-        return {"name": name, "shape": list(self.codes.shape[axes:]),
+    def spec(self, name: str) -> dict[str, Any]:
+        return {"name": name, "shape": list(self.shape),
                 "low": self.low, "high": self.high, "log": self.log}  # fmt: skip
 
     @property
