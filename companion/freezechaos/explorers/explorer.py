@@ -45,7 +45,7 @@ class Explorer(anywidget.AnyWidget):
         numbers: names of those outputs that are one number each, for the sentence.
         words: names for the sentence that stand for a word: a `Bands`, decided by a number
             at every setting, or a function of the axes' values and the numbers (a dict),
-            called at every grid point of the tabulated axes; between grid points the nearest word is shown.
+            called at every grid point; between grid points the nearest word is shown.
         readout: the sentence under the figure, a Python format string over the names of
             axes, numbers and words, with formats `.2f`, `.1e`, `.3g`, `.0%`.
         alt: what the still figure shows, for those who cannot see it.
@@ -131,9 +131,7 @@ class Explorer(anywidget.AnyWidget):
         points = [
             dict(zip(self._grid, values, strict=True))
             | {key: float(value[index]) for key, value in scalars.items()}
-            for index, values in zip(
-                np.ndindex(shape), _product(self._grid, "values"), strict=True
-            )
+            for index, values in zip(np.ndindex(shape), _product(self._grid, "values"), strict=True)
         ]
         return {
             name: Names.of([word(point) for point in points], shape)

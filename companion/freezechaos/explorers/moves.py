@@ -33,9 +33,10 @@ def moves(
     wishes: Int[np.ndarray, "batch 2"],
     count: int,
 ) -> Float[np.ndarray, "count rows columns"]:
-    """How a step moves the first pictures of the batch: Theta_!= u_mean + (Theta_= - Theta_!=) u / N.
+    """How a step moves the first pictures of the batch.
 
-    A push u is 1 at the pixel that is asked for and 0 elsewhere.
+    Delta = Theta_!= u_mean + (Theta_= - Theta_!=) u / N, where a push u is 1 at the pixel that
+    is asked for and 0 elsewhere.
 
     Arguments:
         tables: of Theta_=, a picture with itself, and Theta_!=, two different ones, by classes of

@@ -1,7 +1,7 @@
 """The explorer of a generator's step: push a pixel of one image, and see what all images do."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ SIDE, COUNT = 16, 9
 CONVOLUTIONS = {3: 0, 5: 1, 7: 2, 11: 4}  # before each doubling, by depth
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 BATCHES = (9, 16, 32, 64, 128, 256)
-ALIKE = ("one image", "each, a pixel of its own", "all, the same pixel")
+ASKING = ("one image", "each its own pixel", "all the same pixel")
 GREYS = 0.25  # step between two greys of a newborn image, in standard deviations
 DIGITS = 3  # of a kernel, over its own diagonal
 WISHES = np.random.default_rng(2).integers(SIDE, size=(max(BATCHES), 2))
@@ -154,21 +154,22 @@ def one_push(start: Mapping[str, Any] | None = None) -> Explorer:
     Arguments:
         start: what to begin with, such as `{"activation": "normalized relu", "beta": 0.1}`.
     """
-    seen = {
-        "kernels": "kernels",
-        "classes": classes(),
-        "wishes": WISHES,
-        "count": COUNT,
-        "pick": ("image", "row", "column"),
-        "batch": "batch",
-        "who": "who",
-    }
+    pushed = partial(
+        Pushed,
+        kernels="kernels",
+        classes=classes(),
+        wishes=WISHES,
+        count=COUNT,
+        pick=("image", "row", "column"),
+        batch="batch",
+        who="who",
+    )
     return Explorer(
         title="One push moves all",
         slug="push",
         axes=[
+            Choice("who", "who asks", options=ASKING, tabulated=False),
             Choice("activation", "activation", options=("relu", "normalized relu")),
-            Choice("who", "who asks", options=ALIKE, tabulated=False),
             Axis("beta", "bias share β", values=BETAS, start=0.5, step=True, format=".1f"),
             Axis("depth", "affine maps L", values=tuple(CONVOLUTIONS), start=7, step=True),
             Axis("batch", "images in the batch N", values=BATCHES, start=64, step=True),
@@ -176,7 +177,9 @@ def one_push(start: Mapping[str, Any] | None = None) -> Explorer:
             *(
                 Axis(name, name, range(size), start, step=True, tabulated=False)
                 for name, size, start in (
-                    ("image", COUNT, 4), ("row", SIDE, 6), ("column", SIDE, 9),
+                    ("image", COUNT, 4),
+                    ("row", SIDE, 6),
+                    ("column", SIDE, 9),
                 )
             ),
         ],
@@ -184,16 +187,15 @@ def one_push(start: Mapping[str, Any] | None = None) -> Explorer:
         compute=push,
         vectorized=False,
         view=[
-            Pushed(
-                **seen,
+            pushed(
                 onto="born",
                 times="size",
-                label="grey level, in standard deviations",
+                label="grey level",
                 shades="grey",
                 value_range=(-3, 3),
                 title="Nine images after the step",
             ),
-            Pushed(**seen, label="move, over the largest", title="How they moved"),
+            pushed(label="move, over the largest", title="How they moved"),
         ],
         numbers=["alpha", "shared", "common", "r"],
         words={"regime": named_regime, "ratio": named_ratio},

@@ -394,8 +394,9 @@ class Pushed:
 
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
         down, along = (np.asarray(part) for part in self.classes)
+        numbers = (int(part.max()) + 1 for part in (down, along))
         shape = (self.count, len(down), len(along))
-        _check_length("kernels", outputs[self.kernels].shape, (2, down.max() + 1, along.max() + 1))
+        _check_length("kernels", outputs[self.kernels].shape, (2, *numbers))
         if self.onto is not None:
             _check_length("onto", outputs[self.onto].shape, shape)
         _check_pick(self.pick, axes, shape)
