@@ -176,7 +176,7 @@ class TestOverSeeds:
         ("metric", "since", "message"),
         [
             ("variety", 0, "`metric` must be one of step, .*diversity"),
-            ("diversity", 41, "must not lie beyond the last step, 40; got 41"),
+            ("diversity", 41, "must have a step of the metrics between them, up to 40; got 41"),
         ],
     )
     def test_of_nothing(self, two, metric, since, message):

@@ -88,7 +88,8 @@ def test_reference_names_every_public_module() -> None:
     reference = (ROOT / "book" / "api.md").read_text()
     named = re.search(r"{package-reference}\n(.*?)```", reference, re.DOTALL)
     assert named
-    assert set(named[1].split()) == {module_of(path) for path in sources()} - INTERNAL
+    modules = {name.partition(".")[0] for name in named[1].split()}  # gan.study is of gan
+    assert modules == {module_of(path) for path in sources()} - INTERNAL
 
 
 def test_environment_has_the_versions_of_the_lock() -> None:

@@ -22,6 +22,7 @@ from freezechaos.explorers import (
     Line,
     Map,
     Polar,
+    Pushed,
 )
 
 HOST = Path(__file__).parents[2] / "book" / "_ext" / "widget_host.js"
@@ -201,6 +202,44 @@ def seen() -> Explorer:
         numbers=["corner"],
         readout="Pixel ({row:d}, {column:d}) sees the corner at {corner:.3f}.",
         alt="Two pictures, darkest at the pixel that is picked.",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def nudged() -> Explorer:
+    """Six pictures that move in common as far as `beta` says, and where each is pushed."""
+    classes = (np.array([[0, 1], [1, 0]]), np.array([[0, 1, 2], [1, 0, 1], [2, 1, 0]]))
+    own = np.array([[1.0, 0.4, 0.2], [0.3, 0.1, 0.0]])
+
+    def compute(beta: jax.Array) -> dict[str, jax.Array]:
+        born = jnp.cos(jnp.arange(36.0)).reshape(6, 2, 3)
+        return {
+            "kernels": jnp.stack([jnp.asarray(own), beta * own]),
+            "born": born,
+            "alpha": 1 - beta,
+        }
+
+    axes = {"image": 6, "row": 2, "column": 3}
+    seen = {"kernels": "kernels", "classes": classes, "count": 6, "batch": "batch", "who": "who",
+            "wishes": np.stack([np.arange(12) % 2, np.arange(12) % 3], axis=1)}  # fmt: skip
+    return Explorer(
+        title="Nudged",
+        axes=[
+            Axis("beta", "bias share β", np.linspace(0, 0.9, 10), start=0.4),
+            Choice("who", "who asks", ["one", "each", "all"], tabulated=False),
+            Axis("batch", "batch", [6, 12], step=True, tabulated=False),
+            Axis("size", "size of the step", np.linspace(0, 2, 5), start=1, tabulated=False),
+            *(Axis(name, name, range(n), step=True, tabulated=False) for name, n in axes.items()),
+        ],
+        compute=compute,
+        view=[
+            Pushed(**seen, label="grey", pick=tuple(axes), onto="born", times="size",
+                   shades="grey", value_range=(-2, 2), title="Pictures"),
+            Pushed(**seen, label="move", pick=tuple(axes), title="Moves"),
+        ],
+        numbers=["alpha"],
+        readout="Of {batch:d} pictures number {image:d} is pushed; own share {alpha:.3f}.",
+        alt="Six pictures, and how they moved.",
     )  # fmt: skip
 
 

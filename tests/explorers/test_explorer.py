@@ -25,8 +25,10 @@ from freezechaos.explorers import (
     Line,
     Map,
     Polar,
+    Pushed,
 )
 from freezechaos.explorers.grid import Quantized, pack, tabulate
+from freezechaos.explorers.moves import ALONE, EACH, TOGETHER, moves, wishes
 from freezechaos.explorers.readout import fill
 
 
@@ -228,6 +230,60 @@ def test_no_element_opens_inside_the_embedded_script(decay: Explorer) -> None:
     assert not re.search(r"<!--|<script", str(decay._esm) + str(decay._css))
 
 
+@pytest.mark.parametrize("who", [ALONE, EACH, TOGETHER])
+def test_a_move_is_the_sum_over_the_batch(who: int) -> None:
+    """Delta_k = 1/N sum over i of Theta_ki u_i, with the kernel between all pixels written out."""
+    rows, columns = np.array([[0, 1], [1, 0]]), np.array([[0, 1, 2], [1, 0, 1], [2, 1, 0]])
+    tables = np.arange(12.0).reshape(2, 2, 3) ** 2
+    own, other = tables[:, rows[:, None, :, None], columns[None, :, None, :]].reshape(2, 6, 6)
+    each = np.array([[0, 1], [1, 2], [0, 0], [1, 1], [1, 1], [0, 2]])
+    asked = wishes(who, (1, 1, 0), 5, each)
+    pushes = np.zeros((5, 2, 3))
+    for k, pixel in enumerate({ALONE: [(1, 0)], EACH: each[:5], TOGETHER: [(1, 0)] * 5}[who]):
+        number = 1 if who == ALONE else k
+        pushes[(number, *((1, 0) if number == 1 else pixel))] = 1
+    wanted = [
+        sum((own if i == k else other) @ u.ravel() for i, u in enumerate(pushes)) / 5
+        for k in range(3)
+    ]
+    found = moves(tables, (rows, columns), asked, 3)
+    assert found.reshape(3, 6) == pytest.approx(np.array(wanted))
+
+
+def test_a_setting_that_is_not_tabulated_is_read_and_not_computed(nudged: Explorer) -> None:
+    assert nudged.spec["outputs"][0]["shape"] == [2, 2, 3]
+    assert nudged.sentence(image=3, batch=12).startswith("Of 12 pictures number 3 is pushed")
+    assert len(list(nudged.corners())) == 2 * 3 * 2 * 2 * 2 * 2 * 2
+    kernels = [nudged.at(beta=0.5, image=k)["kernels"] for k in range(2)]
+    assert np.array_equal(*kernels)
+
+
+def test_the_still_outlines_what_is_pushed(nudged: Explorer) -> None:
+    frames = [len(ax.patches) for ax in nudged.still().axes[::2]]
+    assert frames == [6 + 2, 6 + 2]  # a frame each, and the ring of the one that is pushed
+
+
+def pushing(**changes: Any) -> Explorer:
+    given: dict[str, Any] = {
+        "kernels": "k", "classes": (np.eye(2, dtype=int), np.eye(3, dtype=int)), "count": 2,
+        "wishes": np.zeros((4, 2), int), "label": "move", "pick": ("i", "r", "c"), "batch": "n",
+        "who": "w",
+    }  # fmt: skip
+    return toy(
+        axes=[
+            Axis("a", "a", [0.0, 1.0]),
+            Choice("w", "w", ["p", "q", "r"][: changes.pop("options", 3)], tabulated=False),
+            Axis("n", "n", [2, 4], step=True, tabulated=False),
+            *(
+                Axis(name, name, range(size), step=True, tabulated=False)
+                for name, size in (("i", 2), ("r", 2), ("c", 3))
+            ),
+        ],
+        compute=lambda a: {"k": jnp.zeros((2, 2, 2)) + a, "flat": jnp.zeros((2, 3)) + a, "one": a},
+        view=Pushed(**given | changes) if "x" not in changes else Map(**changes),
+    )  # fmt: skip
+
+
 def toy(**changes: Any) -> Explorer:
     """Return an explorer that is right but for `changes`."""
     given: dict[str, Any] = {
@@ -298,6 +354,15 @@ def picture(rows: Axis) -> Explorer:
         (lambda: picture(Axis("d", "d", range(2), step=True)), "`pick` must be of"),
         (lambda: picture(Axis("a", "a", range(3), step=True)), r"2\]. Try .*range\(2\)"),
         (lambda: picture(Axis("a", "a", [0, 1])), "rows and columns from 0; got `a`, smoothly"),
+        (lambda: pushing(shades="red"), "`shades` must be of"),
+        (lambda: pushing(onto="flat"), "`onto` and `times` go together"),
+        (lambda: pushing(kernels="flat"), r"`kernels` must have shape \[2, 2, 2\]; got \[2, 3\]"),
+        (lambda: pushing(onto="flat", times="a"), r"`onto` must have shape \[2, 2, 3\]"),
+        (lambda: pushing(pick=("r", "i", "a")), "`a`, smoothly over"),
+        (lambda: pushing(batch="z"), "`batch, who and times` must be of"),
+        (lambda: pushing(options=2), r"`who` must have shape \[3\]; got \[2\]"),
+        (lambda: pushing(wishes=np.zeros((3, 2), int)), "3 `wishes`; got"),
+        (lambda: pushing(x="a", y="w", color="one", label="n"), "`x and y` must be of"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_a_way_out(make: Any, message: str) -> None:

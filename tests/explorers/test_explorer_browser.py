@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from freezechaos.explorers import Explorer
+from freezechaos.explorers.moves import moves, wishes
 
 pytestmark = pytest.mark.browser
 Publish = Callable[..., str]
@@ -36,8 +37,9 @@ def explorers(
     plane: Explorer,
     album: Explorer,
     seen: Explorer,
+    nudged: Explorer,
 ) -> list[Explorer]:
-    return [decay, staircase, phase, plane, album, seen]
+    return [decay, staircase, phase, plane, album, seen, nudged]
 
 
 class Quiet:
@@ -285,6 +287,57 @@ def test_a_mouse_picks_a_pixel_in_any_panel(page: Page, publish: Publish, seen: 
     says(explorer, seen.sentence(row=0, column=4))
     page.mouse.move(*centre(first, 2, 2))
     page.wait_for_url(re.compile("row=0,column=4"))
+
+
+def nudges(explorer: Explorer, **setting: Any) -> np.ndarray:
+    """How the six pictures moved, over the largest move, as Python has it."""
+    view, now = explorer.spec["views"][1], explorer.start | setting
+    who = ["one", "each", "all"].index(now["who"])
+    picked = [now[name] for name in view["pick"]]
+    asked = wishes(who, picked, now["batch"], np.array(view["wishes"]))
+    rows, columns = (np.array(part) for part in view["classes"])
+    moved = moves(explorer.interpolated(**setting)["kernels"], (rows, columns), asked, 6)
+    return moved / moved.max()
+
+
+@pytest.mark.parametrize(("who", "rings"), [("one", 1), ("each", 6), ("all", 6)])
+def test_a_pushed_picture_moves_as_python_says(
+    page: Page, publish: Publish, nudged: Explorer, who: str, rings: int
+) -> None:
+    setting = {"who": who, "beta": 0.333, "batch": 12, "size": 1.5, "image": 4, "row": 1}
+    address = ",".join(f"{name}={value}" for name, value in setting.items())
+    explorer = opened(page, f"{publish(nudged)}#nudged:{address}")
+    says(explorer, nudged.sentence(**setting))
+    moved = nudges(nudged, **setting)
+    pictures, born = explorer.locator("canvas").all(), nudged.interpolated(**setting)["born"]
+    assert explorer.locator(".fc-ring:visible").count() == 2 * rings
+    page.add_style_tag(content=".fc-ring { display: none }")
+    for k in range(6):
+        grey = np.clip((born[k] + 1.5 * moved[k] + 2) / 4, 0, 1)
+        assert painted(pictures[k], 2, 3)[..., 0] == pytest.approx(grey, abs=0.006)
+        violet = 1 - moved[k] * (1 - 91 / 255)
+        assert painted(pictures[6 + k], 2, 3)[..., 0] == pytest.approx(violet, abs=0.006)
+
+
+def test_a_click_pushes_a_pixel_of_one_picture(
+    page: Page, publish: Publish, nudged: Explorer
+) -> None:
+    explorer = opened(page, publish(nudged))
+    canvas = explorer.locator("canvas").nth(6 + 5)
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 0.75 * box["height"])
+    page.wait_for_url(re.compile("image=5,row=1,column=1"))
+    pictures = explorer.get_by_role("slider", name=re.compile("^row and column: click"))
+    pictures.last.press("ArrowRight")
+    page.wait_for_url(re.compile("image=5,row=1,column=2"))
+    explorer.get_by_role("slider", name="image", exact=True).press("ArrowLeft")
+    page.wait_for_url(re.compile("image=4,row=1,column=2"))
+    ring = explorer.locator(".fc-ring:visible").last.bounding_box()
+    panel = explorer.locator("canvas").nth(6 + 4).bounding_box()
+    assert ring
+    assert panel
+    assert ring["x"] == pytest.approx(panel["x"] + 2 * panel["width"] / 3, abs=0.1)
 
 
 def test_the_arrow_keys_move_by_a_pixel(page: Page, publish: Publish, seen: Explorer) -> None:

@@ -39,9 +39,11 @@ from freezechaos.explorers import (
     learning_curves,
     normalizing,
     ntk_on_the_circle,
+    one_push,
     phase_diagram,
     pixel_kernels,
     positions,
+    push,
     random_functions,
     training,
     training_film,
@@ -70,6 +72,7 @@ PAGES = {
     "09_checkerboards": {"boards": checkerboard_modes},
     "10_borders_and_graphs": {"frames": border_frames},
     "11_learning_rates": {"drawing": layerwise_learning},
+    "12_one_push_moves_all": {"push": one_push},
     "13_frozen_and_chaotic_generators": {"film": training_film},
 }
 HEAVIEST = {"13_frozen_and_chaotic_generators": 1_200_000}  # pictures; else 300 kB
@@ -501,6 +504,60 @@ def test_every_pixel_has_its_row_of_the_kernel(explorers: dict[str, Explorer]) -
             assert shown["covariance"] == pytest.approx(np.asarray(pair.nngp.row(at)), abs=6e-3)
             tangent = np.asarray(pair.ntk.row(at)) / largest
             assert shown["tangent"] == pytest.approx(tangent, abs=6e-3)
+
+
+@pytest.mark.parametrize("activation", ["relu", "normalized relu"])
+@pytest.mark.parametrize("depth", push.CONVOLUTIONS)
+def test_a_push_is_a_row_of_the_kernel(
+    explorers: dict[str, Explorer], activation: str, depth: int
+) -> None:
+    """Of the recursion over all pairs, and on the diagonal of the fully connected network."""
+    sigma, down, along = named_activation(activation), *push.classes()
+    gram = jnp.eye(2)[:, :, None, None]
+    for beta in (0.1, 0.5):
+        theta = np.asarray(deconvolution.ntk(push.stack(depth), sigma, beta, gram), np.float64)
+        shown = explorers["push"].interpolated(activation=activation, beta=beta, depth=depth)
+        for pixel in ((0, 0), (6, 9), (15, 3)):
+            pushed = shown["kernels"][:, down[pixel[0]][:, None], along[pixel[1]]]
+            wanted = theta[0, :, 16 * pixel[0] + pixel[1]].reshape(2, 16, 16) / theta[0, 0, 0, 0]
+            assert pushed == pytest.approx(wanted, abs=6e-4)
+        right_angle = float(kernels.ntk(sigma, beta, depth, 0.0))
+        assert shown["shared"] == pytest.approx(right_angle, abs=2e-4)
+
+
+def test_newborn_images_have_the_covariance() -> None:
+    pair = push.pair("relu", 0.5, 7, "nngp")
+    for part in (pair.other, pair.own - pair.other):
+        root = push._root(part)
+        assert root @ root.T == pytest.approx(part, abs=1e-5)
+    images = push.newborn(pair).reshape(push.COUNT, -1)
+    energy = np.mean(np.var(images, axis=0, ddof=1)) / np.mean(pair.own.diagonal())
+    assert energy == pytest.approx(pair.own_share, rel=0.3)
+
+
+@pytest.mark.parametrize("batch", [9, 64])
+def test_the_common_share_is_that_of_random_wishes(batch: int) -> None:
+    """Against a thousand batches, each image asking for a pixel at random."""
+    pair = push.pair("normalized relu", 0.1, 7)
+    asked = np.random.default_rng(0).integers(256, size=(1000, batch))
+    common = np.mean(pair.other[asked], axis=1)
+    apart = (pair.own - pair.other)[asked[:, 0]] / batch
+    energies = np.sum(common**2), np.sum(apart**2)
+    found = push.common_share(pair.energies(), batch)
+    assert found == pytest.approx(energies[0] / sum(energies), rel=0.05)
+
+
+def test_a_push_says_how_much_is_common(explorers: dict[str, Explorer]) -> None:
+    pattern = r"α = ([\d.]+): .* image ([\d.]+)% as far. .* own, (\d+)% .*α = ([\d.]+)\."
+    freeze = explorers["push"].sentence()
+    alpha, shared, common, ratio = numbers(freeze, pattern)
+    assert shared == pytest.approx(100 * (1 - alpha), abs=0.1)
+    assert ratio == pytest.approx(64 * (1 - alpha) / alpha, rel=0.01)
+    assert common == 100
+    chaos = explorers["push"].sentence(activation="normalized relu", beta=0.1, batch=9)
+    alpha, shared, common, ratio = numbers(chaos, pattern)
+    assert max(shared, common) < 2
+    assert ratio < 0.05
 
 
 @pytest.mark.parametrize("layer", checkerboards.UPS)

@@ -12,9 +12,10 @@ from freezechaos.explorers.learning import learning_curves
 from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
 from freezechaos.explorers.positions import pixel_kernels
 from freezechaos.explorers.prior import random_functions
+from freezechaos.explorers.push import one_push
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.training import training_on_the_circle
-from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar
+from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar, Pushed
 
 __all__ = [
     "Axis",
@@ -27,6 +28,7 @@ __all__ = [
     "Line",
     "Map",
     "Polar",
+    "Pushed",
     "batch_norm_bench",
     "batch_norm_spectra",
     "border_frames",
@@ -36,6 +38,7 @@ __all__ = [
     "layerwise_learning",
     "learning_curves",
     "ntk_on_the_circle",
+    "one_push",
     "phase_diagram",
     "pixel_kernels",
     "random_functions",

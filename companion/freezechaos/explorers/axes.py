@@ -29,6 +29,8 @@ class Axis:
             such an axis goes by steps too. Without it `compute` is mapped by `jax.vmap`.
         format: how the value is shown, a Python format such as `".2f"`; by default whole
             numbers in full, others with three digits.
+        tabulated: without it `compute` never sees the axis; a view or the sentence reads it,
+            such as the place of a pixel in a picture that is there as a whole.
 
     Raises:
         ValueError: `values` does not increase, or `start` is none of what can be set.
@@ -41,6 +43,7 @@ class Axis:
     step: bool = False
     static: bool = False
     format: str = ""
+    tabulated: bool = True
 
     def __post_init__(self) -> None:
         grid = np.asarray(self.values)
@@ -86,7 +89,7 @@ class Axis:
         return tuple(np.convolve(self.values, [0.5, 0.5], "valid").tolist())
 
     def spec(self) -> dict[str, Any]:
-        fields = ("name", "label", "values", "start", "step", "format")
+        fields = ("name", "label", "values", "start", "step", "format", "tabulated")
         return {key: getattr(self, key) for key in fields}
 
 
@@ -99,6 +102,7 @@ class Choice:
         label: what the reader sees.
         options: at least two different words, such as `["relu", "erf"]`.
         start: the option to begin with, by default the first.
+        tabulated: as in `Axis`.
 
     Raises:
         ValueError: there are fewer than two options, one twice, or `start` is none of them.
@@ -108,6 +112,7 @@ class Choice:
     label: str
     options: Sequence[str]
     start: str = ""
+    tabulated: bool = True
     step: bool = field(default=True, init=False)
     static: bool = field(default=True, init=False)
 
@@ -141,7 +146,7 @@ class Choice:
 
     def spec(self) -> dict[str, Any]:
         return {"name": self.name, "label": self.label, "options": self.options,
-                "start": self.start, "step": True}  # fmt: skip
+                "start": self.start, "step": True, "tabulated": self.tabulated}  # fmt: skip
 
 
 def _put(frozen: object, **values: Any) -> None:

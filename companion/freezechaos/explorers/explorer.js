@@ -116,7 +116,7 @@ const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
 async function unpack(spec, data) {
   const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const lengths = spec.axes.map((axis) => known(axis).length);
+  const lengths = tabulated(spec).map((axis) => known(axis).length);
   const points = product(lengths);
   const narrow = ({ levels }) => levels === 255;
   const pictures = spec.outputs.filter(narrow).map(({ shape }) => product(shape) * points);
@@ -160,7 +160,7 @@ function interpolate({ codes, size, levels, low, high, log }, corners) {
 
 // Everything that can be read at one setting.
 function lookAt(spec, grid, setting) {
-  const positions = spec.axes.map((axis) => positionOf(axis, setting[axis.name]));
+  const positions = tabulated(spec).map((axis) => positionOf(axis, setting[axis.name]));
   const corners = cornersAround(positions, grid.lengths);
   const read = (name) => interpolate(grid.outputs[name], corners);
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
@@ -176,6 +176,7 @@ function lookAt(spec, grid, setting) {
 }
 
 const known = (axis) => axis.options ?? axis.values;
+const tabulated = (spec) => spec.axes.filter((axis) => axis.tabulated);
 
 function positionOf(axis, value) {
   if (axis.options) return axis.options.indexOf(value);
@@ -397,7 +398,8 @@ function makeChips(axis, turn) {
 
 function makeView(view, spec, grid, turn) {
   if (view.kind === "map") return makeMap(view, spec, grid, turn);
-  if (view.kind === "image") return makeImage(view, spec, turn);
+  if (view.kind === "image") return makeImage(view, spec, turn, readImage);
+  if (view.kind === "pushed") return makeImage(view, spec, turn, pushed);
   const paint = { curves: paintCurves, polar: paintPolar }[view.kind];
   const key = h("p", { class: "fc-key" });
   const svg = s("svg", { role: "img" });
@@ -733,7 +735,8 @@ function paintField(canvas, box, view, spec, grid, look, shades) {
 
 // The colour's value at any place of the map, the other axes staying as they are.
 function readField(view, spec, grid, look) {
-  const [i, j] = [view.x, view.y].map((name) => spec.axes.findIndex((axis) => axis.name === name));
+  const axes = tabulated(spec);
+  const [i, j] = [view.x, view.y].map((name) => axes.findIndex((axis) => axis.name === name));
   const [columns, rows] = [grid.lengths[i], grid.lengths[j]];
   const nodes = Float64Array.from({ length: columns * rows }, (_, node) => {
     const places = look.positions.with(i, node % columns).with(j, Math.floor(node / columns));
@@ -741,7 +744,7 @@ function readField(view, spec, grid, look) {
   });
   const settle = (axis, place) => clamp(axis.step ? Math.round(place) : place, 0, known(axis).length - 1);
   return (x, y) => {
-    const [u, v] = [settle(spec.axes[i], x), settle(spec.axes[j], y)];
+    const [u, v] = [settle(axes[i], x), settle(axes[j], y)];
     const [left, low] = [Math.min(Math.floor(u), columns - 2), Math.min(Math.floor(v), rows - 2)];
     const node = (row, column) => nodes[row * columns + column];
     const across = (row) => node(row, left) * (left + 1 - u) + node(row, left + 1) * (u - left);
@@ -806,30 +809,71 @@ function letDrag(stage, handle, box, along, turn) {
   });
 }
 
-function makeImage(view, spec, turn) {
+// What each panel shows, and the pixel that is outlined in it, if one is.
+function readImage(view, spec, look) {
+  const pixels = look.read(view.pixels);
+  const values = view.values ? look.read(view.values) : [];
+  const pixel = view.pick?.map((name) => look.setting[name]);
+  return Array.from({ length: view.shape[0] }, (_, k) => {
+    const size = pixels.length / view.shape[0];
+    return { pixels: pixels.subarray(k * size, (k + 1) * size), pixel, words: view.panels[k], value: values[k] };
+  });
+}
+
+// The pixel that each picture of the batch asks for, or undefined.
+function wishesOf(view, spec, { setting }) {
+  const [picture, ...pixel] = view.pick.map((name) => setting[name]);
+  const who = spec.axes.find((axis) => axis.name === view.who).options.indexOf(setting[view.who]);
+  const others = [() => undefined, (k) => view.wishes[k], () => pixel][who];
+  return Array.from({ length: setting[view.batch] }, (_, k) => (k === picture ? pixel : others(k)));
+}
+
+// As in moves.py: one move that all pictures have in common, and 1/N of what is a picture's own.
+function pushed(view, spec, look) {
+  const [count, rows, columns] = view.shape;
+  const [down, along] = view.classes;
+  const kernels = look.read(view.kernels);
+  const half = kernels.length / 2;
+  const across = half / (Math.max(...down.flat()) + 1);
+  const wishes = wishesOf(view, spec, look);
+  const add = (move, [row, column], entry) => {
+    for (let k = 0; k < rows * columns; k++) {
+      move[k] += entry(down[row][Math.floor(k / columns)] * across + along[column][k % columns]) / wishes.length;
+    }
+  };
+  const common = new Float64Array(rows * columns);
+  for (const wish of wishes) if (wish) add(common, wish, (k) => kernels[half + k]);
+  const moves = Array.from({ length: count }, (_, k) => {
+    const move = common.slice();
+    if (wishes[k]) add(move, wishes[k], (entry) => kernels[entry] - kernels[half + entry]);
+    return move;
+  });
+  const largest = Math.max(...moves.map((move) => Math.max(...move))) || 1;
+  const onto = view.onto && look.read(view.onto);
+  const shown = (move, k) => (onto
+    ? move.map((value, i) => onto[k * move.length + i] + (look.setting[view.times] * value) / largest)
+    : move.map((value) => value / largest));
+  return moves.map((move, k) => ({ pixels: shown(move, k), pixel: wishes[k] }));
+}
+
+function makeImage(view, spec, turn, readPanels) {
   const panels = Array.from({ length: view.shape[0] }, () => makePanel(view));
   const stage = h("div", { class: "fc-panels", role: "img" }, ...panels.map((panel) => panel.element));
   const element = h("div", { class: "fc-view" }, ...heading(view), stage, shadeKey(view));
   const draw = (look) => {
-    const pixels = look.read(view.pixels);
-    const size = pixels.length / panels.length;
-    const values = view.values ? Array.from(look.read(view.values), (value) => format(value, view.format)) : [];
     const ramp = rampOf(view.shades[Number(isDark(element))]);
-    const picked = view.pick?.map((name) => look.setting[name]);
     arrangePanels(stage, view, element.clientWidth);
-    for (const [k, panel] of panels.entries()) {
-      panel.draw(pixels.subarray(k * size, (k + 1) * size), ramp, picked, [view.panels[k], values[k]]);
-    }
+    for (const [k, shown] of readPanels(view, spec, look).entries()) panels[k].draw(shown, ramp);
     const titles = panels.map((panel) => panel.title()).filter(Boolean).join(", ");
     const name = [view.description, titles].filter(Boolean).join(". ");
-    if (picked) nameSlider(stage, view, spec, picked, name, look);
+    if (view.pick) nameSlider(stage, view, spec, name, look);
     else dress(stage, { "aria-label": `${name}. ${look.text}` }, []);
   };
   if (view.pick) letPick(stage, view, turn);
   return { element, draw };
 }
 
-function makePanel({ shape: [, rows, columns], range: [low, high], pick }) {
+function makePanel({ shape: [, rows, columns], range: [low, high], format: form, pick }) {
   const title = h("p", {});
   const canvas = h("canvas", { width: columns, height: rows });
   const ring = h("span", { class: "fc-ring", style: `width: ${100 / columns}%; height: ${100 / rows}%` });
@@ -837,19 +881,21 @@ function makePanel({ shape: [, rows, columns], range: [low, high], pick }) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
   const level = (value) => Math.round(255 * clamp((value - low) / (high - low || 1), 0, 1));
-  const draw = (pixels, ramp, picked, [words, value]) => {
+  const draw = ({ pixels, pixel: outlined, words, value }, ramp) => {
     pixels.forEach((pixel, k) => image.data.set(ramp[level(pixel)], 4 * k));
     context.putImageData(image, 0, 0);
-    title.replaceChildren(...(words ? [words, " "] : []), ...(value ? [h("b", {}, value)] : []));
-    if (picked) ring.style.top = `${(100 * picked[0]) / rows}%`;
-    if (picked) ring.style.left = `${(100 * picked[1]) / columns}%`;
+    const number = value === undefined ? [] : [h("b", {}, format(value, form))];
+    title.replaceChildren(...(words ? [words, " "] : []), ...number);
+    ring.hidden = !outlined;
+    if (outlined) ring.style.top = `${(100 * outlined[0]) / rows}%`;
+    if (outlined) ring.style.left = `${(100 * outlined[1]) / columns}%`;
   };
   return { element, draw, title: () => title.textContent.trim() };
 }
 
 // A pixel is a whole number of the screen's where it can be, so that all are alike.
-function arrangePanels(stage, { shape: [count, rows, columns], columns: wanted }, width) {
-  const [gap, least, tallest] = [16, 96, 320];
+function arrangePanels(stage, { shape: [count, rows, columns], columns: wanted, kind }, width) {
+  const [gap, least, tallest] = kind === "pushed" ? [8, 64, 160] : [16, 96, 320];
   const fit = clamp(Math.floor((width + gap) / (least + gap)), 1, count);
   const across = wanted && wanted <= fit ? wanted : Math.ceil(count / Math.ceil(count / fit));
   const room = Math.min((width - gap * (across - 1)) / across, (tallest * columns) / rows);
@@ -866,24 +912,29 @@ function shadeKey({ label, range, shades: [light, dark] }) {
         ...range.map((value) => h("span", {}, tickText(value, 3))))));
 }
 
-function nameSlider(stage, { shape: [, rows, columns], pick }, spec, [row, column], name, { text: sentence }) {
-  const [down, along] = pick.map((one) => spec.axes.find((axis) => axis.name === one).label);
+function nameSlider(stage, { shape: [, rows, columns], pick }, spec, name, { setting, text: sentence }) {
+  const [down, along] = pick.slice(-2).map((one) => spec.axes.find((axis) => axis.name === one).label);
+  const [row, column] = pick.slice(-2).map((one) => setting[one]);
   dress(stage, {
     role: "slider", "aria-valuemin": 0, "aria-valuemax": rows * columns - 1, "aria-valuenow": row * columns + column,
     "aria-label": `${down} and ${along}: click, or use the arrow keys. ${name}`, "aria-valuetext": sentence,
   }, []);
 }
 
-// A mouse picks as it is dragged; a finger taps, and scrolls everywhere.
+// A mouse picks as it is dragged; a finger taps, and scrolls everywhere. With three axes the first
+// of them is the panel.
 function letPick(stage, { shape: [, rows, columns], pick }, turn) {
-  const go = (row, column) =>
-    turn({ [pick[0]]: clamp(row, 0, rows - 1), [pick[1]]: clamp(column, 0, columns - 1) });
+  const [panel, down, along] = pick.length > 2 ? pick : [undefined, ...pick];
+  const canvases = [...stage.querySelectorAll("canvas")];
+  const go = (row, column, which = {}) =>
+    turn({ ...which, [down]: clamp(row, 0, rows - 1), [along]: clamp(column, 0, columns - 1) });
   const follow = ({ target, clientX, clientY }) => {
     const { left, top, width, height } = target.getBoundingClientRect();
-    go(Math.floor((rows * (clientY - top)) / height), Math.floor((columns * (clientX - left)) / width));
+    const which = panel && { [panel]: canvases.indexOf(target) };
+    go(Math.floor((rows * (clientY - top)) / height), Math.floor((columns * (clientX - left)) / width), which);
   };
   stage.tabIndex = 0;
-  for (const canvas of stage.querySelectorAll("canvas")) {
+  for (const canvas of canvases) {
     canvas.addEventListener("click", follow);
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || event.pointerType !== "mouse") return;
@@ -896,9 +947,9 @@ function letPick(stage, { shape: [, rows, columns], pick }, turn) {
   stage.addEventListener("keydown", (event) => {
     const arrows = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     if (!(event.key in arrows)) return;
-    const [down, along] = arrows[event.key];
+    const [rise, run] = arrows[event.key];
     event.preventDefault();
     const place = Number(stage.getAttribute("aria-valuenow"));
-    go(Math.floor(place / columns) + down, (place % columns) + along);
+    go(Math.floor(place / columns) + rise, (place % columns) + run);
   });
 }

@@ -38,8 +38,8 @@ class Explorer(anywidget.AnyWidget):
     Arguments:
         title: shown above the figure.
         axes: what can be turned, `Axis` and `Choice`.
-        compute: pure function of the axes' values, by name, to a dict of arrays, each of one
-            shape at every setting and finite. Plain axes are mapped over with `jax.vmap`;
+        compute: pure function of the tabulated axes' values, by name, to a dict of arrays, each
+            of one shape at every setting and finite. Plain axes are mapped over with `jax.vmap`;
             a static `Axis` or a `Choice` is looped over and arrives as a Python value.
         view: one view or a list of them, side by side where there is room.
         numbers: names of those outputs that are one number each, for the sentence.
@@ -82,6 +82,7 @@ class Explorer(anywidget.AnyWidget):
     ) -> None:
         self.title, self.alt, self.readout = title, alt, readout
         self.axes = _started(axes, start or {})
+        self._grid = {name: axis for name, axis in self.axes.items() if axis.tabulated}
         self.views = list(view) if isinstance(view, Sequence) else [view]
         self.slug = _checked_slug(title if slug is None else slug, given=slug is not None)
         self._compute, self._vectorized = compute, vectorized
@@ -89,7 +90,7 @@ class Explorer(anywidget.AnyWidget):
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
-        table = tabulate(compute, tuple(self.axes.values()), vectorized=vectorized)
+        table = tabulate(compute, tuple(self._grid.values()), vectorized=vectorized)
         self._outputs = self._quantized(table, log)
         self._names = self._named(table)
         super().__init__(setting=self.start)
@@ -103,20 +104,21 @@ class Explorer(anywidget.AnyWidget):
         needed = [name for name in dict.fromkeys(drawn) if name not in self.axes]
         for name in needed:
             self._check_output(name, table, positive=name in logs)
-        return {name: Quantized.of(table[name], log=name in logs) for name in needed}
+        count = len(self._grid)
+        return {name: Quantized.of(table[name], log=name in logs, axes=count) for name in needed}
 
     def _check_output(self, name: str, table: Table, *, positive: bool) -> None:
         if name not in table:
             raise ValueError(f"`compute` gives {sorted(table)}; it must give `{name}` too.")
         values = table[name]
-        if name in self._numbers and values.ndim > len(self.axes):
+        if name in self._numbers and values.ndim > len(self._grid):
             raise ValueError(
                 f"`{name}` in `numbers` must be one number a setting; "
-                f"got the shape {list(values.shape[len(self.axes) :])}."
+                f"got the shape {list(values.shape[len(self._grid) :])}."
             )
         bad = np.argwhere(~np.isfinite(values) | (positive & (values <= 0)))
         if len(bad):
-            where = {a.name: a.values[k] for a, k in zip(self.axes.values(), bad[0], strict=False)}
+            where = {a.name: a.values[k] for a, k in zip(self._grid.values(), bad[0], strict=False)}
             raise ValueError(
                 f"`{name}` must be finite{' and positive, for its logarithm' * positive}; got "
                 f"{values[tuple(bad[0])]} at {where}. "
@@ -124,12 +126,12 @@ class Explorer(anywidget.AnyWidget):
             )
 
     def _named(self, table: Table) -> dict[str, Names]:
-        shape = tuple(len(axis.values) for axis in self.axes.values())
+        shape = tuple(len(axis.values) for axis in self._grid.values())
         scalars = {key: value for key, value in table.items() if value.shape == shape}
         points = [
-            dict(zip(self.axes, values, strict=True))
+            dict(zip(self._grid, values, strict=True))
             | {key: float(value[index]) for key, value in scalars.items()}
-            for index, values in zip(np.ndindex(shape), self._product("values"), strict=True)
+            for index, values in zip(np.ndindex(shape), _product(self._grid, "values"), strict=True)
         ]
         return {
             name: Names.of([word(point) for point in points], shape)
@@ -144,7 +146,7 @@ class Explorer(anywidget.AnyWidget):
             # Keeps "r = 0.990" on one line.
             "readout": self.readout.replace(" = ", "\u00a0=\u00a0"),
             "axes": [axis.spec() for axis in self.axes.values()],
-            "outputs": [out.spec(name, len(self.axes)) for name, out in self._outputs.items()],
+            "outputs": [out.spec(name) for name, out in self._outputs.items()],
             "names": {name: names.words for name, names in self._names.items()},
             "bands": {n: w.spec() for n, w in self._words.items() if isinstance(w, Bands)},
             "views": [view.spec(self._outputs, self.axes) for view in self.views],
@@ -173,7 +175,7 @@ class Explorer(anywidget.AnyWidget):
             ValueError: an axis does not exist or cannot be set so.
         """
         values = self.start | self._settled(setting)
-        axes = [Pinned(name, axis.static, (values[name],)) for name, axis in self.axes.items()]
+        axes = [Pinned(name, axis.static, (values[name],)) for name, axis in self._grid.items()]
         table = tabulate(self._compute, axes, vectorized=self._vectorized)
         return {name: np.asarray(value[(0,) * len(axes)]) for name, value in table.items()}
 
@@ -187,7 +189,7 @@ class Explorer(anywidget.AnyWidget):
         return {name: output.read(places) for name, output in self._outputs.items()}
 
     def _positions(self, setting: Setting) -> list[float]:
-        return [axis.position(setting[name]) for name, axis in self.axes.items()]
+        return [axis.position(setting[name]) for name, axis in self._grid.items()]
 
     def interpolation_error(self, points: Iterable[Setting]) -> dict[str, float]:
         """Return for each output the largest |interpolated - exact| over the settings `points`."""
@@ -200,14 +202,11 @@ class Explorer(anywidget.AnyWidget):
 
     def corners(self) -> Iterator[dict[str, Any]]:
         """Yield every corner of the axes, as settings: both ends of each, all of a choice."""
-        return (dict(zip(self.axes, c, strict=True)) for c in self._product("extremes"))
+        return (dict(zip(self.axes, c, strict=True)) for c in _product(self.axes, "extremes"))
 
     def midpoints(self) -> Iterator[dict[str, Any]]:
         """Yield the centre of every cell of the grid, where interpolation is at its worst."""
-        return (dict(zip(self.axes, c, strict=True)) for c in self._product("midpoints"))
-
-    def _product(self, what: str) -> Iterator[tuple[Any, ...]]:
-        return itertools.product(*(getattr(axis, what) for axis in self.axes.values()))
+        return (dict(zip(self.axes, c, strict=True)) for c in _product(self.axes, "midpoints"))
 
     def sentence(self, **setting: Any) -> str:
         """Return the sentence under the figure at `setting`, by default the present one."""
@@ -271,6 +270,10 @@ def _check_known(setting: Setting, axes: Mapping[str, Any]) -> None:
     for name in setting:
         if name not in axes:
             raise ValueError(f"there is no axis `{name}`; the axes are {list(axes)}.")
+
+
+def _product(axes: Mapping[str, Axis | Choice], what: str) -> Iterator[tuple[Any, ...]]:
+    return itertools.product(*(getattr(axis, what) for axis in axes.values()))
 
 
 def _checked_slug(text: str, *, given: bool) -> str:

@@ -83,21 +83,32 @@ class Quantized:
 
     The error is at most half a level, (high - low) / 131070. Bytes are codes themselves, with
     low = 0 and high = 255.
+
+    Attributes:
+        codes: `[*axes, *output]`, with so many `axes`.
+        low, high: the least and the largest value, or their logarithms.
+        log: whether logarithms are kept.
     """
 
     codes: np.ndarray
     low: float
     high: float
     log: bool = False
+    axes: int = 0
 
     @classmethod
-    def of(cls, values: np.ndarray, *, log: bool = False) -> "Quantized":
+    def of(cls, values: np.ndarray, *, log: bool = False, axes: int = 0) -> "Quantized":
         if values.dtype == BYTES and not log:
-            return cls(values, 0.0, 255.0)
+            return cls(values, 0.0, 255.0, axes=axes)
         values = np.log(values.astype(float)) if log else values.astype(float)
         low, high = float(values.min()), float(values.max())
         codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
-        return cls(codes.astype(np.uint16), low, high, log)
+        return cls(codes.astype(np.uint16), low, high, log, axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the output at one setting."""
+        return self.codes.shape[self.axes :]
 
     def value(self, code: np.ndarray) -> np.ndarray:
         value = self.low + (self.high - self.low) * code / self.levels
@@ -112,8 +123,8 @@ class Quantized:
             total = total + np.prod(weights) * self.codes[index]
         return self.value(np.asarray(total))
 
-    def spec(self, name: str, axes: int) -> dict[str, Any]:
-        return {"name": name, "shape": list(self.codes.shape[axes:]), "levels": self.levels,
+    def spec(self, name: str) -> dict[str, Any]:
+        return {"name": name, "shape": list(self.shape), "levels": self.levels,
                 "low": self.low, "high": self.high, "log": self.log}  # fmt: skip
 
     @property

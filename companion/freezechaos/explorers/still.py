@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from freezechaos.explorers.axes import Number
+from freezechaos.explorers.moves import moves, wishes
 from freezechaos.explorers.readout import fill
 from freezechaos.plotting import DIVERGING_MAP, PALETTE, direct_label, style
 
 Spec = Mapping[str, Any]
 Read = Callable[[str, Mapping[str, Any]], np.ndarray]
+Panels = tuple[np.ndarray, list[tuple[int, int] | None], list[str]]
 LINES = {"line": "-", "dashed": "--", "steps": "-", "dots": "none"}
 
 
@@ -27,7 +29,8 @@ def draw(spec: Spec, read: Read, setting: Mapping[str, Any]) -> Figure:
             projection = "polar" if view["kind"] == "polar" else None
             ax = figure.add_subplot(1, len(spec["views"]), k, projection=projection)
             ax.set_title(view["title"])
-            paint = {"curves": _curves, "polar": _polar, "map": _map, "image": _image}
+            paint = {"curves": _curves, "polar": _polar, "map": _map, "image": _image,
+                     "pushed": _image}  # fmt: skip
             paint[view["kind"]](ax, view, spec, read, dict(setting))
         figure.suptitle(spec["title"], x=0.02, ha="left", fontsize=12)
         return figure
@@ -131,18 +134,18 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
 def _image(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
     count, rows, columns = view["shape"]
     across = view["columns"] or int(np.ceil(np.sqrt(1.7 * count)))
-    titles = _panel_titles(view, read, setting)
+    panels, outlined, titles = _panels(view, spec, read, setting)
     shades = LinearSegmentedColormap.from_list("shades", view["shades"][0])
     low, high = view["range"]
     right, down = 1.15 * columns, 1.1 * rows + (0.25 * rows if any(titles) else 0)
-    for k, pixels in enumerate(read(view["pixels"], setting).reshape(view["shape"])):
+    for k, pixels in enumerate(panels):
         x, y = k % across * right, k // across * down
         drawn = ax.imshow(pixels, cmap=shades, vmin=low, vmax=high, interpolation="nearest",
                           extent=(x, x + columns, y + rows, y))  # fmt: skip
         _frame(ax, (x, y), columns, rows, ec="#9AA3AE", lw=0.8)
         ax.annotate(titles[k], (x, y), (0, 4), textcoords="offset points", size=10)
-        if view["pick"]:
-            row, column = (setting[name] for name in view["pick"])
+        if (pixel := outlined[k]) is not None:
+            row, column = pixel
             pad = 0.015 * max(rows, columns)  # the outline leaves the pixel free
             corner = (x + column - pad, y + row - pad)
             for hue, width in ((_hue("ink"), 3.5), ("white", 1.5)):
@@ -152,6 +155,30 @@ def _image(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]
            ylim=((lines - 1) * down + rows, rows - down))  # fmt: skip
     ax.set_axis_off()
     ax.figure.colorbar(drawn, ax=ax, label=view["label"], location="bottom", shrink=0.5)
+
+
+def _panels(view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> Panels:
+    """Return the pixels of each panel, which of them is outlined, if one is, and its title."""
+    if view["kind"] == "pushed":
+        return _pushed(view, spec, read, setting)
+    pixel = tuple(setting[name] for name in view["pick"]) if view["pick"] else None
+    pictures = read(view["pixels"], setting).reshape(view["shape"])
+    return pictures, [pixel] * len(pictures), _panel_titles(view, read, setting)
+
+
+def _pushed(view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> Panels:
+    options = next(axis["options"] for axis in spec["axes"] if axis["name"] == view["who"])
+    picked = [setting[name] for name in view["pick"]]
+    who, batch = options.index(setting[view["who"]]), setting[view["batch"]]
+    asked = wishes(who, picked, batch, np.array(view["wishes"]))
+    rows, columns = (np.array(part) for part in view["classes"])
+    count = view["shape"][0]
+    moved = moves(read(view["kernels"], setting), (rows, columns), asked, count)
+    shown = moved / (moved.max() or 1)
+    if view["onto"]:
+        shown = read(view["onto"], setting) + setting[view["times"]] * shown
+    outlined = [tuple(pixel) if pixel[0] >= 0 else None for pixel in asked[:count].tolist()]
+    return shown, outlined, [""] * count
 
 
 def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float, **line: Any) -> None:

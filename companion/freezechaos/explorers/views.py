@@ -1,4 +1,6 @@
-"""What is drawn: `Curves`, a `Map` with a point to drag, `Polar` round the circle, an `Image`."""
+"""What is drawn: `Curves`, a `Map` with a point to drag, `Polar` round the circle, an `Image`,
+and pictures that are `Pushed`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,10 +125,10 @@ class Curves:
         return f"{self.y_label} against {self.x_label}"
 
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
-        shape = outputs[self.y].codes.shape[len(axes) :]
+        shape = outputs[self.y].shape
         count = _count_curves(self, shape)
         if isinstance(self.x, str):
-            _check_length("x", outputs[self.x].codes.shape[len(axes) :], shape)
+            _check_length("x", outputs[self.x].shape, shape)
             x, reach = self.x, outputs[self.x].range
         else:
             _check_length("x", np.shape(self.x), shape[-1:])
@@ -189,7 +191,7 @@ class Polar:
         return f"{self.label} round the circle, as the radius"
 
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
-        shape = outputs[self.value].codes.shape[len(axes) :]
+        shape = outputs[self.value].shape
         _check_length("angles", np.shape(self.angles), shape[-1:])
         low, high = outputs[self.value].range
         return {
@@ -245,8 +247,9 @@ class Map:
 
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
         for name in (self.x, self.y):
-            _check_words("x and y", [name], tuple(axes))
-        _check_length("color", outputs[self.color].codes.shape[len(axes) :], ())
+            known = tuple(name for name, axis in axes.items() if axis.tabulated)
+            _check_words("x and y", [name], known)
+        _check_length("color", outputs[self.color].shape, ())
         low, high = self.color_range or outputs[self.color].range
         lines = [
             line.spec() | {"x": _rounded([axes[self.x].position(v) for v in line.x]),
@@ -311,14 +314,11 @@ class Image:
         return f"{self.label} as the shade of each pixel"
 
     def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
-        panels, rows, columns = _shape_of_panels(
-            self, outputs[self.pixels].codes.shape[len(axes) :]
-        )
+        panels, rows, columns = _shape_of_panels(self, outputs[self.pixels].shape)
         if self.values is not None:
-            shape = outputs[self.values].codes.shape[len(axes) :]
+            shape = outputs[self.values].shape
             _check_length("values", shape or (1,), (panels,))
-        for name, count in zip(self.pick or (), (rows, columns), strict=False):
-            _check_counts(name, axes, count)
+        _check_pick(self.pick or (), axes, (rows, columns))
         return {
             "kind": "image", "title": self.title, "description": self.description,
             "pixels": self.pixels, "shape": [panels, rows, columns], "label": self.label,
@@ -329,7 +329,97 @@ class Image:
         }  # fmt: skip
 
 
-View = Curves | Map | Polar | Image
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pushed:
+    """Pictures of a batch, and how a step moves them that pushes a pixel of one or of each.
+
+    Drawn are the moves, over the largest of all that are shown; or, with `onto`, other pictures
+    to which so many times that is added. Pixels that are pushed are outlined.
+
+    Arguments:
+        kernels: name of an output, `[2, row classes, column classes]` a setting: the tangent
+            kernel of a picture with itself, and that between two pictures.
+        classes: the class of each pair of rows and of columns, as in `deconvolution.Compressed`.
+        wishes: the pixel that each picture asks for where each asks for its own,
+            `[most, 2]`, as many as the largest batch.
+        count: how many pictures of the batch are shown.
+        label: what the shade shows.
+        pick: names of three axes that go by steps, and count the pictures, the rows and the columns
+            from 0; clicks, taps and arrow keys set them.
+        batch: name of an axis, the pictures in the batch.
+        who: name of a choice of three: one picture asks, each for a pixel of its own, all for the
+            same one.
+        onto: name of an output `[pictures, rows, columns]`.
+        times: name of an axis, with `onto`: how many times the move is added.
+        shades, value_range, columns, title: as in `Image`.
+
+    Raises:
+        ValueError: a shape, the shades or an axis does not fit.
+    """
+
+    kernels: str
+    classes: tuple[np.ndarray, np.ndarray]
+    wishes: np.ndarray
+    count: int
+    label: str
+    pick: tuple[str, str, str]
+    batch: str
+    who: str
+    onto: str | None = None
+    times: str | None = None
+    shades: str = "violet"
+    value_range: tuple[Number, Number] = (0, 1)
+    columns: int = 3
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        _check_words("shades", [self.shades], tuple(SHADES))
+        if (self.onto is None) != (self.times is None):
+            raise ValueError(
+                f"`onto` and `times` go together; got {self.onto!r} and {self.times!r}. Give both "
+                "or neither."
+            )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.kernels,) if self.onto is None else (self.kernels, self.onto)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.label} as the shade of each pixel"
+
+    def spec(self, outputs: Outputs, axes: Axes) -> dict[str, Any]:
+        down, along = (np.asarray(part) for part in self.classes)
+        numbers = (int(part.max()) + 1 for part in (down, along))
+        shape = (self.count, len(down), len(along))
+        _check_length("kernels", outputs[self.kernels].shape, (2, *numbers))
+        if self.onto is not None:
+            _check_length("onto", outputs[self.onto].shape, shape)
+        _check_pick(self.pick, axes, shape)
+        others = [self.batch, self.who] + ([] if self.times is None else [self.times])
+        _check_words("batch, who and times", others, tuple(axes))
+        _check_length("who", (len(axes[self.who].values),), (3,))
+        sizes = np.asarray(axes[self.batch].values, int)
+        if not self.count <= sizes.min() <= sizes.max() <= len(self.wishes):
+            raise ValueError(
+                f"`batch` must lie between the {self.count} pictures that are shown and the "
+                f"{len(self.wishes)} `wishes`; got {list(axes[self.batch].values)}."
+            )
+        return {
+            "kind": "pushed", "title": self.title, "description": self.description,
+            "kernels": self.kernels, "classes": [down.tolist(), along.tolist()],
+            "wishes": np.asarray(self.wishes).tolist(), "shape": list(shape), "label": self.label,
+            "shades": [shades.split() for shades in SHADES[self.shades]],
+            "range": _floats(self.value_range), "pick": self.pick, "columns": self.columns,
+            "batch": self.batch, "who": self.who, "onto": self.onto, "times": self.times,
+        }  # fmt: skip
+
+
+View = Curves | Map | Polar | Image | Pushed
 
 
 def _count_curves(view: Curves | Polar, shape: tuple[int, ...]) -> int:
@@ -355,6 +445,11 @@ def _shape_of_panels(view: Image, shape: tuple[int, ...]) -> tuple[int, int, int
             f"Give one a panel, or none."
         )
     return panels, rows, columns
+
+
+def _check_pick(names: Sequence[str], axes: Axes, counts: Sequence[int]) -> None:
+    for name, count in zip(names, counts, strict=False):
+        _check_counts(name, axes, count)
 
 
 def _check_counts(name: str, axes: Axes, count: int) -> None:

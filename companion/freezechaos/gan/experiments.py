@@ -25,6 +25,7 @@ SMALL = replace(
 LARGE = replace(SMALL, size=32, latent=64, steps=10_000, record=100, save=500)
 """Ten affine maps to 32 x 32; minutes a run on a core."""
 _EARLY = (0, 1, 2, 5, 10, 20, 40, 80, 120, 200, 400, 600)
+_FEW = (0, 20, 80, 200, 400, 600)
 _LONG = (*_EARLY[:-1], 700, 1000, 2000, 3000, 5000, 7000, 10_000)
 
 
@@ -104,7 +105,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "Does a smaller batch rescue what lies between the regimes?",
         replace(SMALL, normalized=True),
         _grid(_each("beta", (0.2, 0.3), "β = {}"), _each("batch", (8, 32, 64, 256), "batch {}")),
-        seeds=3,
+        seeds=3, frames=_FEW,
     ),
     "headline": Experiment(
         "What do ten thousand steps of gradient descent make of each regime?",
@@ -145,7 +146,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "spectral norm": {"discriminator_norm": "spectral"},
             "relativistic, R1 + R2": {"loss": "relativistic", "penalty": "r1_r2"},
         }),
-        seeds=3,
+        seeds=3, frames=_FEW,
     ),
     "up-sampling": Experiment(
         "Do other ways of up-sampling avoid the lattice?",
@@ -158,7 +159,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         _grid(
             _TWO, {"Adam": {}, "descent": _DESCENT}, _each("gamma", (0.0, 0.25, 0.5, 1.0), "γ = {}")
         ),
-        seeds=3,
+        seeds=3, frames=_FEW,
     ),
     "layer rates, faster": Experiment(
         "And where a larger common rate makes up for the smaller ones?",
@@ -167,7 +168,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             _TWO, _each("gamma", (0.0, 0.5), "γ = {}"),
             _each("generator_rate", (0.2, 0.8, 3.2), "rate {}"),
         ),
-        seeds=3,
+        seeds=3, frames=_FEW,
     ),
     "norms": Experiment(
         "Batch norm before or after the nonlinearity?",
@@ -179,7 +180,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "width": Experiment(
         "Does the width matter?",
-        SMALL, _grid(_TWO, _each("width", (8, 16, 32, 64, 128), "width {}")), seeds=3,
+        SMALL, _grid(_TWO, _each("width", (8, 16, 32, 64, 128), "width {}")), seeds=3, frames=_FEW,
     ),
 }  # fmt: skip
 """By name. `study` of `headline` takes an hour on a core, of most others some minutes."""
