@@ -319,6 +319,24 @@ def picture(rows: Axis) -> Explorer:
     )
 
 
+def test_bytes_are_kept_as_they_are() -> None:
+    """A picture weighs a byte a pixel, behind all that is smooth, and comes back exactly."""
+    drawn = np.random.default_rng(0).integers(0, 256, (2, 2, 5, 7), dtype=np.uint8)
+    film = toy(
+        axes=[Axis("a", "a", [0, 1], step=True), Choice("b", "b", ["x", "y"])],
+        compute=lambda a, b: {"flat": drawn[a, "xy".index(b)], "n": a + 0.5},
+        vectorized=False, view=image(), numbers=["n"], readout="{a}",
+    )  # fmt: skip
+    for a, b in itertools.product((0, 1), "xy"):
+        shown = film.interpolated(a=a, b=b)
+        assert np.array_equal(shown["flat"], drawn[a, "xy".index(b)])
+        assert shown["n"] == pytest.approx(a + 0.5)
+    unpacked = zlib.decompress(film.data)
+    assert unpacked.endswith(drawn.tobytes())
+    assert len(unpacked) == drawn.nbytes + 2 * 4
+    assert {out["name"]: out["levels"] for out in film.spec["outputs"]} == {"flat": 255, "n": 65535}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
