@@ -1,6 +1,6 @@
 """The explorer of a generator's step: push a pixel of one image, and see what all images do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -79,14 +79,17 @@ def pair(activation: str, beta: float, depth: int, kernel: str = "ntk") -> Pair:
 
 
 @cache
-def classes() -> tuple[np.ndarray, ...]:
+def classes() -> tuple[np.ndarray, np.ndarray]:
     """The classes of pairs of rows and of columns, fine enough for every depth."""
     known = [compressed("relu", BETAS[-1], depth).ntk.classes for depth in CONVOLUTIONS]
-    return tuple(
-        np.unique(np.stack(parts, -1).reshape(-1, len(parts)), axis=0, return_inverse=True)[1]
-        .reshape(parts[0].shape)
-        for parts in zip(*known, strict=True)
-    )  # fmt: skip
+    rows, columns = (_joint(parts) for parts in zip(*known, strict=True))
+    return rows, columns
+
+
+def _joint(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The coarsest classes that are finer than all of them."""
+    columns = np.stack([part.ravel() for part in parts], axis=1)
+    return np.unique(columns, axis=0, return_inverse=True)[1].reshape(parts[0].shape)
 
 
 def table(kernel: Float[np.ndarray, "pixels pixels"]) -> Float[np.ndarray, "rows columns"]:
