@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from freezechaos import normalization
-from freezechaos.activations import leaky_relu, normalized, standardized
+from freezechaos.activations import leaky_relu, standardized
 from freezechaos.normalization import (
     PARTS,
     contrast,
