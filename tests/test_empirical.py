@@ -397,7 +397,7 @@ class TestLayerRates:
                 part = getattr(jacobian, name)[layer].reshape(16, -1)
                 theta = theta + rates[layer, column] * part @ part.T
         move = -1e-3 / 2 * theta @ (network(x) - y[..., None]).ravel()
-        assert done.outputs.shape == (2, 2, 8, 1)
+        assert done.outputs.shape == (2, 2, 8)
         np.testing.assert_allclose(
             (done.outputs[1] - done.outputs[0]).ravel(), move, atol=0.02 * jnp.abs(move).max()
         )

@@ -68,9 +68,9 @@ def test_wide_networks_have_these_moments() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"draws": 0}, ValueError, "`draws` must be an integer"),
-        ({"draws": True}, ValueError, "`draws` must be an integer"),
-        ({"beta": [0.1, 0.2]}, TypeError, "`beta` must be one number"),
+        ({"draws": 0}, ValueError, "`draws` must be 1 or more"),
+        ({"draws": True}, TypeError, "`draws` must be an integer"),
+        ({"beta": [0.1, 0.2]}, TypeError, "`beta` must be one real number"),
         ({"x": jnp.zeros((2, 3))}, ValueError, "`x` must have no zero row"),
         ({"depth": 0}, ValueError, "`depth` must be 1 or more"),
     ],

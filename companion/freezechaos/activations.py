@@ -131,6 +131,11 @@ class Activation:
         with jax.enable_x64(True):
             return float(np.max(np.abs(np.asarray(self.dual(jnp.cos(angles))) - direct)))
 
+    @property
+    def is_centred(self) -> bool:
+        """Whether E[sigma(Z)] = 0, but for rounding."""
+        return bool(self.centre[0] <= 1e-28)
+
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """sigma(x), elementwise."""
         return self.function(x)

@@ -16,8 +16,6 @@ from jaxtyping import Array, Float
 from . import checks
 from .activations import Activation
 
-_NO_MEAN = 1e-28  # what rounding leaves of E[sigma(Z)]^2 = 0
-
 EDGE_WIDTH = 1e-6
 """|r - 1| below this is the edge: float32 cannot tell the difference."""
 
@@ -118,7 +116,7 @@ def decay_rate(activation: Activation, beta: float) -> float:
         return 1.0
     if kind is Regime.FREEZE:
         return float(r ** _roughness(activation))
-    if beta > 0 or activation.centre[0] > _NO_MEAN:
+    if beta > 0 or not activation.is_centred:
         return 1 / r  # the covariance between different inputs does not die out
     return float(activation.centre[1]) / activation.derivative_second_moment
 

@@ -32,7 +32,6 @@ from .. import checks, scalars
 from ..activations import Activation
 
 _LEAST = 1e-280  # above it float64 has all its digits
-_SETTLED = 1e-12  # a covariance below is on its way to 0
 
 
 def nngp(
@@ -155,9 +154,9 @@ def log_abs_ntk(activation: Activation, beta: float, depth: int, cosine: float) 
             return -inf
         diagonals = log_ntk_diagonal(activation, beta, jnp.array([low, depth]))
         log_size = log(size(low)) + float(diagonals[0] - diagonals[1])
-        sigma = float(nngp(activation, beta, low, jnp.float64(cosine)))
-        if low == depth or abs(sigma) > _SETTLED:
+        if low == depth or beta > 0 or not activation.is_centred:
             return log_size
+        sigma = float(nngp(activation, beta, low, jnp.float64(cosine)))
         # Theta / Sigma grows by 1 a layer once R is linear
         ratio = exp(log(size(low)) + float(diagonals[0]) - log(abs(sigma)))
         fall = log(float(activation.centre[1]) * (1 - beta) * (1 + beta))
