@@ -89,8 +89,8 @@ class Axis:
         return tuple(np.convolve(self.values, [0.5, 0.5], "valid").tolist())
 
     def spec(self) -> dict[str, Any]:
-        fields = ("name", "label", "values", "start", "step", "format", "tabulated")
-        return {key: getattr(self, key) for key in fields}
+        fields = ("name", "label", "values", "start", "step", "format")
+        return {key: getattr(self, key) for key in fields} | _untabulated(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,12 @@ class Choice:
 
     def spec(self) -> dict[str, Any]:
         return {"name": self.name, "label": self.label, "options": self.options,
-                "start": self.start, "step": True, "tabulated": self.tabulated}  # fmt: skip
+                "start": self.start, "step": True} | _untabulated(self)  # fmt: skip
+
+
+def _untabulated(axis: "Axis | Choice") -> dict[str, bool]:
+    """Said only where it is so: every byte is carried by every page."""
+    return {} if axis.tabulated else {"tabulated": False}
 
 
 def _put(frozen: object, **values: Any) -> None:

@@ -176,7 +176,7 @@ function lookAt(spec, grid, setting) {
 }
 
 const known = (axis) => axis.options ?? axis.values;
-const tabulated = (spec) => spec.axes.filter((axis) => axis.tabulated);
+const tabulated = (spec) => spec.axes.filter((axis) => axis.tabulated !== false);
 
 function positionOf(axis, value) {
   if (axis.options) return axis.options.indexOf(value);
@@ -810,49 +810,33 @@ function letDrag(stage, handle, box, along, turn) {
 }
 
 // What each panel shows, and the pixel that is outlined in it, if one is.
-function readImage(view, spec, look) {
-  const pixels = look.read(view.pixels);
-  const values = view.values ? look.read(view.values) : [];
-  const pixel = view.pick?.map((name) => look.setting[name]);
-  return Array.from({ length: view.shape[0] }, (_, k) => {
-    const size = pixels.length / view.shape[0];
-    return { pixels: pixels.subarray(k * size, (k + 1) * size), pixel, words: view.panels[k], value: values[k] };
-  });
+function readImage(view, _, { setting, read }) {
+  const [pixels, values] = [read(view.pixels), view.values && read(view.values)];
+  const size = pixels.length / view.shape[0];
+  const pixel = view.pick?.map((name) => setting[name]);
+  return Array.from({ length: view.shape[0] }, (_, k) =>
+    ({ pixels: pixels.subarray(k * size, (k + 1) * size), pixel, words: view.panels[k], value: values?.[k] }));
 }
 
-// The pixel that each picture of the batch asks for, or undefined.
-function wishesOf(view, spec, { setting }) {
+// As in moves.py, but for the division by N: what is shown is over the largest.
+function pushed(view, spec, { setting, read }) {
   const [picture, ...pixel] = view.pick.map((name) => setting[name]);
-  const who = spec.axes.find((axis) => axis.name === view.who).options.indexOf(setting[view.who]);
-  const others = [() => undefined, (k) => view.wishes[k], () => pixel][who];
-  return Array.from({ length: setting[view.batch] }, (_, k) => (k === picture ? pixel : others(k)));
-}
-
-// As in moves.py: one move that all pictures have in common, and 1/N of what is a picture's own.
-function pushed(view, spec, look) {
+  const who = spec.axes.find(({ name }) => name === view.who).options.indexOf(setting[view.who]);
+  const wishes = Array.from({ length: setting[view.batch] }, (_, k) =>
+    (k === picture ? pixel : [undefined, view.wishes[k], pixel][who]));
   const [count, rows, columns] = view.shape;
   const [down, along] = view.classes;
-  const kernels = look.read(view.kernels);
+  const [kernels, onto] = [read(view.kernels), view.onto && read(view.onto)];
   const half = kernels.length / 2;
-  const across = half / (Math.max(...down.flat()) + 1);
-  const wishes = wishesOf(view, spec, look);
-  const add = (move, [row, column], entry) => {
-    for (let k = 0; k < rows * columns; k++) {
-      move[k] += entry(down[row][Math.floor(k / columns)] * across + along[column][k % columns]) / wishes.length;
-    }
-  };
-  const common = new Float64Array(rows * columns);
-  for (const wish of wishes) if (wish) add(common, wish, (k) => kernels[half + k]);
-  const moves = Array.from({ length: count }, (_, k) => {
-    const move = common.slice();
-    if (wishes[k]) add(move, wishes[k], (entry) => kernels[entry] - kernels[half + entry]);
-    return move;
-  });
+  const follow = (move, wish, entry) => (wish ? move.map((value, k) =>
+    value + entry(view.across * down[wish[0]][Math.floor(k / columns)] + along[wish[1]][k % columns])) : move);
+  const still = new Float64Array(rows * columns);
+  const common = wishes.reduce((move, wish) => follow(move, wish, (k) => kernels[half + k]), still);
+  const moves = wishes.slice(0, count).map((wish) =>
+    follow(common, wish, (k) => kernels[k] - kernels[half + k]));
   const largest = Math.max(...moves.map((move) => Math.max(...move))) || 1;
-  const onto = view.onto && look.read(view.onto);
-  const shown = (move, k) => (onto
-    ? move.map((value, i) => onto[k * move.length + i] + (look.setting[view.times] * value) / largest)
-    : move.map((value) => value / largest));
+  const shown = (move, k) => move.map((value, i) =>
+    (onto ? onto[k * still.length + i] + (setting[view.times] * value) / largest : value / largest));
   return moves.map((move, k) => ({ pixels: shown(move, k), pixel: wishes[k] }));
 }
 
@@ -884,8 +868,7 @@ function makePanel({ shape: [, rows, columns], range: [low, high], format: form,
   const draw = ({ pixels, pixel: outlined, words, value }, ramp) => {
     pixels.forEach((pixel, k) => image.data.set(ramp[level(pixel)], 4 * k));
     context.putImageData(image, 0, 0);
-    const number = value === undefined ? [] : [h("b", {}, format(value, form))];
-    title.replaceChildren(...(words ? [words, " "] : []), ...number);
+    title.replaceChildren(words ? `${words} ` : "", value === undefined ? "" : h("b", {}, format(value, form)));
     ring.hidden = !outlined;
     if (outlined) ring.style.top = `${(100 * outlined[0]) / rows}%`;
     if (outlined) ring.style.left = `${(100 * outlined[1]) / columns}%`;
@@ -921,12 +904,11 @@ function nameSlider(stage, { shape: [, rows, columns], pick }, spec, name, { set
   }, []);
 }
 
-// A mouse picks as it is dragged; a finger taps, and scrolls everywhere. With three axes the first
-// of them is the panel.
+// A mouse picks as it is dragged; a finger taps, and scrolls everywhere.
 function letPick(stage, { shape: [, rows, columns], pick }, turn) {
-  const [panel, down, along] = pick.length > 2 ? pick : [undefined, ...pick];
+  const [along, down, panel] = pick.toReversed();
   const canvases = [...stage.querySelectorAll("canvas")];
-  const go = (row, column, which = {}) =>
+  const go = (row, column, which) =>
     turn({ ...which, [down]: clamp(row, 0, rows - 1), [along]: clamp(column, 0, columns - 1) });
   const follow = ({ target, clientX, clientY }) => {
     const { left, top, width, height } = target.getBoundingClientRect();

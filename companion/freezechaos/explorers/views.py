@@ -412,6 +412,7 @@ class Pushed:
         return {
             "kind": "pushed", "title": self.title, "description": self.description,
             "kernels": self.kernels, "classes": [down.tolist(), along.tolist()],
+            "across": int(along.max()) + 1,
             "wishes": np.asarray(self.wishes).tolist(), "shape": list(shape), "label": self.label,
             "shades": [shades.split() for shades in SHADES[self.shades]],
             "range": _floats(self.value_range), "pick": self.pick, "columns": self.columns,
