@@ -372,7 +372,7 @@ def test_bad_stacks_say_which_layer_and_why(size: Any, layers: list[Layer], name
 
 def test_bad_arguments_say_why() -> None:
     stack, gram = DeconvStack(2, [UP]), jnp.eye(2)
-    with pytest.raises(ValueError, match=r'`parametrization` must be "graph" or "usual"'):
+    with pytest.raises(ValueError, match=r'`parametrization` must be "graph", "usual" or "gain"'):
         DeconvStack(2, [UP], "graphs")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="`layers` must be a list"):
         DeconvStack(2, UP)  # type: ignore[arg-type]

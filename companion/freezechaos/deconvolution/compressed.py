@@ -57,7 +57,7 @@ class Compressed:
         >>> kernel = deconvolution.compressed(stack, chaotic, 0.1, jnp.eye(3)).ntk
         >>> small, log_scale = kernel.scaled()
         >>> round(float(log_scale + jnp.log(small.diagonal()[0])), 1)  # log (1 + r + ... + r^999)
-        373.6
+        373.9
         """
         exponent = jnp.frexp(self.table)[1] + (0 if self.exponent is None else self.exponent)
         largest = jnp.max(jnp.where(self.table == 0, jnp.iinfo(jnp.int32).min // 2, exponent))

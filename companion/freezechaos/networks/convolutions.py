@@ -18,7 +18,7 @@ networks at once, under jax.vmap, XLA's convolutions are the slow ones, and all 
 benchmarks/test_deconvolution_bench.py has the times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from math import prod
 from typing import Any
@@ -71,7 +71,8 @@ def transposed_convolution(
         weight: of all taps.
         axes: window, stride, padding and output padding along every axis; a resize is left out.
     """
-    return _bilinear.bind(x, weight, axes=tuple(axis._replace(scale=1) for axis in axes), of="y")
+    axes = tuple(axis._replace(scale=1) for axis in axes)
+    return _bilinear.bind(x, weight, axes=axes, of="y", precision=_precision())
 
 
 @partial(jax.jit, static_argnames="axes")
@@ -91,33 +92,50 @@ def strided_convolution(
         axis._replace(scale=1, output_padding=(n + 2 * axis.padding - axis.window) % axis.stride)
         for axis, n in zip(axes, x.shape[1:-1], strict=True)
     )
-    return _bilinear.bind(x, jnp.swapaxes(weight, -1, -2), axes=back, of="x")
+    swapped = jnp.swapaxes(weight, -1, -2)
+    return _bilinear.bind(x, swapped, axes=back, of="x", precision=_precision())
+
+
+def _precision() -> str | None:
+    """Of products where the primitive is bound; it is lowered later, in another context."""
+    config: Any = jax.config  # its types leave most settings out
+    return config.jax_default_matmul_precision
 
 
 _bilinear = Primitive("transposed_convolution")  # of (x, W), (y, W), (y, x): y, x or W
 
 
-def _transpose(place: int, slope: Array, a: Array, b: Array, *, axes: Axes, of: str) -> Array:
+def _transpose(
+    place: int, slope: Array, a: Array, b: Array, *, axes: Axes, of: str, precision: str | None
+) -> Array:
     """The derivative in the first or the second operand, which is then no array."""
     known = {of: slope, _OPERANDS[of][1 - place]: (a, b)[1 - place]}
     wanted = _OPERANDS[of][place]
-    return _bilinear.bind(*(known[name] for name in _OPERANDS[wanted]), axes=axes, of=wanted)
+    operands = (known[name] for name in _OPERANDS[wanted])
+    return _bilinear.bind(*operands, axes=axes, of=wanted, precision=precision)
 
 
 def _batched(
-    operands: Sequence[Array], places: Sequence[int | None], *, axes: Axes, of: str
+    operands: Sequence[Array], places: Sequence[int | None], **options: Any
 ) -> tuple[Array, int]:
     """Several x and y with one W are more of x and y."""
-    if of == "W" or places[1] is not None:
-        forms = (jax.vmap(partial(form, axes=axes, of=of), places) for form in (_product, _by_xla))
-        cpu, default = forms
+    if options["of"] == "W" or places[1] is not None:
+        forms = (partial(_precisely, form, **options) for form in (_product, _by_xla))
+        cpu, default = (jax.vmap(form, places) for form in forms)
         return lax.platform_dependent(*operands, cpu=cpu, default=default), 0
     many = jnp.moveaxis(operands[0], places[0] or 0, 0)
-    found = _bilinear.bind(many.reshape(-1, *many.shape[2:]), operands[1], axes=axes, of=of)
+    found = _bilinear.bind(many.reshape(-1, *many.shape[2:]), operands[1], **options)
     return found.reshape(*many.shape[:2], *found.shape[1:]), 0
 
 
-def _shape(a: Any, b: Any, *, axes: Axes, of: str) -> ShapedArray:
+def _precisely(
+    form: Callable[..., Array], a: Array, b: Array, *, axes: Axes, of: str, precision: str | None
+) -> Array:
+    with jax.default_matmul_precision(precision):
+        return form(a, b, axes=axes, of=of)
+
+
+def _shape(a: Any, b: Any, *, axes: Axes, of: str, precision: str | None) -> ShapedArray:
     found = jax.eval_shape(partial(_by_xla, axes=axes, of=of), a, b)
     return ShapedArray(found.shape, found.dtype)
 
@@ -224,12 +242,13 @@ def _convolution(
 
 
 _OPERANDS = {"y": ("x", "W"), "x": ("y", "W"), "W": ("y", "x")}
-_bilinear.def_impl(_by_xla)
+_ours, _xla = partial(_precisely, _on_cpu), partial(_precisely, _by_xla)
+_bilinear.def_impl(_xla)
 _bilinear.def_abstract_eval(_shape)
 ad.defbilinear(_bilinear, partial(_transpose, 0), partial(_transpose, 1))
 batching.primitive_batchers[_bilinear] = _batched
-mlir.register_lowering(_bilinear, mlir.lower_fun(_by_xla, multiple_results=False))
-mlir.register_lowering(_bilinear, mlir.lower_fun(_on_cpu, multiple_results=False), platform="cpu")
+mlir.register_lowering(_bilinear, mlir.lower_fun(_xla, multiple_results=False))
+mlir.register_lowering(_bilinear, mlir.lower_fun(_ours, multiple_results=False), platform="cpu")
 
 
 def overlap_add(
