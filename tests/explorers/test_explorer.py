@@ -27,6 +27,7 @@ from freezechaos.explorers import (
     Polar,
     Pushed,
 )
+from freezechaos.explorers.explorer import HERE
 from freezechaos.explorers.grid import Quantized, pack, tabulate
 from freezechaos.explorers.moves import ALONE, EACH, TOGETHER, moves, wishes
 from freezechaos.explorers.readout import fill
@@ -223,6 +224,13 @@ def test_an_image_may_be_a_single_panel_with_one_number() -> None:
         single = toy(view=image(values="n", panels=panels))
         assert single.spec["views"][0]["shape"] == [1, 2, 3]
         assert single.still().axes[0].texts[0].get_text() == title
+
+
+def test_a_page_carries_the_script_without_comments(decay):
+    whole = (HERE / "explorer.js").read_text("utf-8")
+    lines = [line for line in whole.splitlines() if not line.lstrip().startswith("//")]
+    assert decay._esm.splitlines() == lines
+    assert len(lines) < whole.count("\n")
 
 
 def test_no_element_opens_inside_the_embedded_script(decay: Explorer) -> None:

@@ -32,6 +32,11 @@ Setting = Mapping[str, Any]
 Table = Mapping[str, np.ndarray]
 
 
+def without_comments(script: str) -> str:
+    """A script without its lines of comment: a page carries a copy for every explorer on it."""
+    return re.sub(r"^ *//.*\n", "", script, flags=re.M)
+
+
 class Explorer(anywidget.AnyWidget):
     """A live figure over named axes, with its results computed ahead.
 
@@ -58,7 +63,7 @@ class Explorer(anywidget.AnyWidget):
         ValueError: a name, a shape or a value does not fit; the message says which and how.
     """
 
-    _esm = HERE / "explorer.js"
+    _esm = without_comments((HERE / "explorer.js").read_text("utf-8"))
     _css = HERE / "explorer.css"
     spec = traitlets.Dict(read_only=True).tag(sync=True)
     data = traitlets.Bytes(read_only=True).tag(sync=True)
