@@ -10,7 +10,7 @@ From a command line: `python -m freezechaos.gan train --preset smoke`.
 """
 
 from . import experiments, pictures, study
-from .classifier import feature_metrics, real_floor
+from .classifier import Classifier, feature_metrics, real_floor
 from .distances import (
     Classes,
     Coverage,
@@ -46,6 +46,7 @@ __all__ = [
     "PRESETS",
     "Border",
     "Classes",
+    "Classifier",
     "Coverage",
     "Density",
     "Discriminator",
