@@ -625,3 +625,9 @@ def test_the_film_tells_a_frozen_generator_from_a_chaotic_one(
         drawn = explorers["film"].interpolated(regime=regime, seed=1, steps=400)["drawn"]
         one, other = drawn[:32, :32], drawn[:32, 33:65]
         assert (np.mean(np.abs(one - other)) < 0.2 * np.mean(one)) == alike
+
+
+def test_words_are_packed_in_the_order_that_a_page_keeps(explorers: dict[str, Explorer]) -> None:
+    """Widget states are written with sorted keys: words would be read for each other's codes."""
+    for explorer in explorers.values():
+        assert list(explorer.spec["names"]) == sorted(explorer.spec["names"])

@@ -97,7 +97,8 @@ class Explorer(anywidget.AnyWidget):
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
         table = tabulate(compute, tuple(self._grid.values()), vectorized=vectorized)
         self._outputs = self._quantized(table, log)
-        self._names = self._named(table)
+        # A published page keeps objects sorted by their keys, and codes are read in that order.
+        self._names = dict(sorted(self._named(table).items()))
         super().__init__(setting=self.start)
         self.set_trait("spec", self._make_spec())
         self.set_trait("data", pack([o.codes for o in (self._outputs | self._names).values()]))
