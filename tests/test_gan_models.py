@@ -62,6 +62,7 @@ class TestPresets:
             ({"average": 1.0}, r"`average` must lie in \[0, 1\)"),
             ({"path": "pictures"}, "`path` goes with `data`"),
             ({"gamma": math.nan}, "`gamma` must be finite"),
+            ({"width": -1}, "`width` must be 1 or more; got -1"),
             ({"size": 16.0}, "`size` must be an integer"),
             ({"colours": True}, "`colours` must be an integer"),
             ({"normalized": "no"}, "`normalized` must be True or False; got 'no'"),

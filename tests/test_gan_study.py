@@ -96,6 +96,9 @@ class TestStudy:
         for name, values in again.metrics.items():
             np.testing.assert_allclose(last.metrics[name], values, rtol=1e-4)
         assert not any((asked.parent / study.UNFINISHED).rglob("*.npy"))
+        for array in (last.frames, last.samples, last.metrics["diversity"]):
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
 
     def test_goes_on(self, asked, monkeypatch):
         """What is stored is kept, more seeds are added, and another preset is run anew."""
@@ -110,10 +113,14 @@ class TestStudy:
         study.study("asked", asked, seeds=1, progress=False)
         study.study("asked", asked, progress=False)
         assert made == [(0.1, 0), (0.2, 0), (0.1, 1), (0.2, 1)]  # a seed, then one more
+        assert len(study.stored("asked", "β = 0.1", asked)) == 2
+        study.study("asked", asked, seeds=3, progress=False)
+        assert made[4:] == [(0.1, 2), (0.2, 2)]
+        assert len(study.stored("asked", "β = 0.1", asked)) == 3
         other = replace(ASKED, settings={**ASKED.settings, "β = 0.2": {"beta": 0.3}})
         monkeypatch.setitem(experiments.EXPERIMENTS, "asked", other)
         study.study("asked", asked, seeds=1, progress=False)
-        assert made[4:] == [(0.3, 0)]
+        assert made[6:] == [(0.3, 0)]
 
     def test_after_a_kill_it_is_the_same_run(self, seen, tmp_path):
         """Killed at the frame of step 5, the run goes on to the same numbers and frames."""

@@ -223,22 +223,23 @@ def by_hand(network: Deconvolutional, layer: int, entering: np.ndarray) -> np.nd
         entering = np.moveaxis(np.tensordot(matrix, entering, (1, i)), 0, i)
     sizes = network.stack.sizes[layer : layer + 2]
     parents = [axis.parents(n) for axis, n in zip(axes, sizes[0], strict=True)]
-    pre = np.zeros((*sizes[1], weight.shape[-1]))
+    pre, counts = np.zeros((*sizes[1], weight.shape[-1])), np.zeros(sizes[1])
     for position in np.ndindex(*sizes[1]):
-        count = 0
         for tap in np.ndindex(*weight.shape[:-2]):
             q = tuple(parents[i][position[i], tap[i]] for i in range(len(axes)))
             if min(q) >= 0:
                 pre[position] += entering[q] @ weight[tap]
-                count += 1
-        if network.stack.parametrization == "usual":
-            count = np.prod(weight.shape[:-2])
-        pre[position] *= np.sqrt((1 - 0.09) / (count * weight.shape[-2]))
+                counts[position] += 1
+    if network.stack.parametrization == "usual":
+        counts[:] = np.prod(weight.shape[:-2])
+    if network.stack.parametrization == "gain":
+        counts[:] = counts.max()
+    pre *= np.sqrt((1 - 0.09) / (counts[..., None] * weight.shape[-2]))
     return pre + 0.3 * np.asarray(network.biases[layer], np.float64)
 
 
 class TestDeconvolutional:
-    @pytest.mark.parametrize("parametrization", ["graph", "usual"])
+    @pytest.mark.parametrize("parametrization", ["graph", "usual", "gain"])
     @pytest.mark.parametrize(("size", "layers"), STACKS)
     def test_is_the_formula(self, size, layers, parametrization):
         network = deconvolutional(size, layers, parametrization)

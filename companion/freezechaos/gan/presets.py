@@ -104,8 +104,6 @@ class Preset:
                 f"`activation` must be one of {', '.join(activations.NAMED)}; "
                 f"got {self.activation!r}."
             )
-        for name, least in _LEAST.items():
-            checks.whole(name, getattr(self, name), least, "")
         if self.seed >= 2**31:
             raise ValueError(f"`seed` must be below 2^31; got {self.seed}. Try 0.")
         for name in ("save", "steps"):
@@ -134,10 +132,7 @@ class Preset:
             )
 
 
-_LEAST = {
-    "latent": 1, "width": 1, "widening": 1, "convolutions": 0, "discriminator_width": 1,
-    "batch": 1, "steps": 1, "record": 1, "seed": 0, "save": 1, "keep": 1,
-}  # fmt: skip
+_FEWEST = {"convolutions": 0, "seed": 0}  # all other integers are 1 or more
 
 
 def _converted(name: str, value: Any, kind: Any) -> Any:
@@ -152,7 +147,8 @@ def _converted(name: str, value: Any, kind: Any) -> Any:
     if kind is float:
         return checks.number(name, value)
     if kind is int or (choices and isinstance(choices[0], int)):
-        value = checks.whole(name, value, 0, f"Try {choices[0]}." if choices else "Try 1.")
+        hint = f"Try {choices[0]}." if choices else "Try 1."
+        value = checks.whole(name, value, _FEWEST.get(name, 1), hint)
     if choices and value not in choices:
         *most, last = map(repr, choices)
         raise ValueError(f"`{name}` must be {', '.join(most)} or {last}; got {value!r}.")

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from importlib.metadata import version
 from io import BytesIO
 from math import sqrt
@@ -24,6 +24,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from ..numerics import read_only
 from . import classifier, game, pictures, training
 from .checkpoints import write_atomically
 from .experiments import EXPERIMENTS, Experiment
@@ -197,7 +198,8 @@ def study(
                 write(folder / slug(name) / slug(setting), kept[setting])
                 shutil.rmtree(working)
                 bar.update()
-            jax.clear_caches()  # what forty settings have compiled is more than a process may map
+            if numbers:  # what forty settings have compiled is more than a process may map
+                jax.clear_caches()
 
 
 def experiment(name: str) -> Experiment:
@@ -278,12 +280,15 @@ def stored(name: str, setting: str, folder: Path = STORED) -> list[Run]:
         FileNotFoundError: nothing of it is stored there.
     """
     experiment(name).preset(setting)
-    return _read(folder / slug(name) / slug(setting), folder)
+    file = folder / slug(name) / slug(setting)
+    written = _stored(_named(file, ".json"), folder).stat().st_mtime_ns
+    return list(_read(file, written))
 
 
-@cache
-def _read(file: Path, folder: Path) -> list[Run]:
-    content = json.loads(_stored(_named(file, ".json"), folder).read_text("utf-8"))
+@lru_cache(maxsize=64)
+def _read(file: Path, written: int) -> tuple[Run, ...]:
+    """Runs of a file as it was `written`: a study that goes on writes it anew."""
+    content = json.loads(_named(file, ".json").read_text("utf-8"))
     presets = [Preset(**one["preset"]) for one in content]
     with Image.open(_named(file, ".webp")) as image:
         page = np.asarray(image)
@@ -293,18 +298,18 @@ def _read(file: Path, folder: Path) -> list[Run]:
     samples = [
         _taken(rows, preset, -(-one["samples"] // _ACROSS), _ACROSS) for preset, one in pairs
     ]
-    return [
+    return tuple(
         Run(
             preset,
-            {key: np.array(values, float) for key, values in one["metrics"].items()},
+            {key: read_only(np.array(values, float)) for key, values in one["metrics"].items()},
             {key: np.nan if value is None else value for key, value in one["quality"].items()},
-            seen,
+            read_only(seen),
             tuple(one["times"]),
-            more.reshape(-1, *more.shape[2:])[: one["samples"]],
+            read_only(more.reshape(-1, *more.shape[2:])[: one["samples"]]),
             one["made"],
         )
         for (preset, one), seen, more in zip(pairs, frames, samples, strict=True)
-    ]
+    )
 
 
 def _taken(rows: Any, preset: Preset, count: int, across: int) -> np.ndarray:
@@ -329,7 +334,7 @@ def _stored(file: Path, folder: Path) -> Path:
 def _same(name: str, setting: str, folder: Path) -> list[Run]:
     """Stored runs of a setting as it is today."""
     try:
-        runs = list(stored(name, setting, folder))
+        runs = stored(name, setting, folder)
     except FileNotFoundError:
         return []
     today = [experiment(name).preset(setting, seed) for seed in range(len(runs))]
