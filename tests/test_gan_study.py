@@ -122,6 +122,14 @@ class TestStudy:
         study.study("asked", asked, seeds=1, progress=False)
         assert made[6:] == [(0.3, 0)]
 
+    def test_one_that_diverges_stops_no_other(self, asked, monkeypatch):
+        hot = {"beta": 0.1, "optimizer": "sgd", "generator_rate": 1e30}
+        other = replace(ASKED, settings={"hot": hot, "β = 0.2": {"beta": 0.2}}, seeds=1)
+        monkeypatch.setitem(experiments.EXPERIMENTS, "asked", other)
+        with pytest.raises(training.DivergedError, match=r"all else .*\nhot, seed 0: .*not finite"):
+            study.study("asked", asked, progress=False)
+        assert len(study.stored("asked", "β = 0.2", asked)) == 1
+
     def test_after_a_kill_it_is_the_same_run(self, seen, tmp_path):
         """Killed at the frame of step 5, the run goes on to the same numbers and frames."""
         code = (

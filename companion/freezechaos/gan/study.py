@@ -95,7 +95,7 @@ def run(
         progress: whether to show a bar.
 
     Raises:
-        DivergedError: a loss or a weight is no longer finite.
+        DivergedError: a loss, a weight or an image is no longer finite.
         ValueError, OSError: as for `training.train`.
     """
     times = tuple(sorted(time for time in set(frames) if time <= preset.steps))
@@ -178,6 +178,8 @@ def study(
         progress: whether to show a bar.
 
     Raises:
+        DivergedError: some runs diverged, and their settings have no more seeds; what else was
+            asked is stored.
         ValueError: no experiment has that name; as for `run`.
     """
     known = experiment(name)
@@ -185,21 +187,29 @@ def study(
     kept = {setting: _same(name, setting, folder) for setting in known.settings}
     seeds = known.seeds if seeds is None else seeds
     missing = {setting: range(len(runs), seeds) for setting, runs in kept.items()}
+    diverged = {}
     with tqdm(total=sum(map(len, missing.values())), unit="run", disable=not progress) as bar:
         for setting, numbers in missing.items():
             for seed in numbers:
                 bar.set_description(f"{name}: {setting}, seed {seed}")
                 working = UNFINISHED / slug(name) / f"{slug(setting)}-{seed}"
-                done = run(
-                    known.preset(setting, seed), working, frames=known.frames,
-                    samples=known.samples, progress=progress,
-                )  # fmt: skip
+                try:
+                    done = run(
+                        known.preset(setting, seed), working, frames=known.frames,
+                        samples=known.samples, progress=progress,
+                    )  # fmt: skip
+                except training.DivergedError as error:  # what else is asked can still be answered
+                    diverged[f"{setting}, seed {seed}"] = str(error)
+                    break
                 kept[setting].append(done)
                 write(folder / slug(name) / slug(setting), kept[setting])
                 shutil.rmtree(working)
                 bar.update()
             if numbers:  # what forty settings have compiled is more than a process may map
                 jax.clear_caches()
+    if diverged:
+        each = "\n".join(f"{run}: {why}" for run, why in diverged.items())
+        raise training.DivergedError(f"all else of {name!r} is stored, but not\n{each}")
 
 
 def experiment(name: str) -> Experiment:

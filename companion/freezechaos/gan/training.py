@@ -24,7 +24,7 @@ from .presets import Preset
 
 
 class DivergedError(RuntimeError):
-    """A loss or a weight is no longer finite."""
+    """A loss, a weight or an image is no longer finite."""
 
 
 def real_images(preset: Preset, split: str = "train") -> data.Images:
@@ -97,7 +97,7 @@ def train(
 
     Raises:
         ValueError: a batch that the devices cannot share.
-        DivergedError: a loss or a weight is no longer finite; older checkpoints are kept.
+        DivergedError: a loss, a weight or an image is no longer finite; older checkpoints are kept.
         ChangedPresetError, BrokenCheckpointError, SaveError: as `checkpoints.Checkpoints` says;
             the first for other images as well, wherever they lie now.
         FolderInUseError: another process trains in the folder.
@@ -147,7 +147,7 @@ def follow(
     the process, as `devices.keep_memory` says.
 
     Raises:
-        DivergedError: a loss or a weight is no longer finite.
+        DivergedError: a loss, a weight or an image is no longer finite.
     """
     records = range(preset.record, preset.steps + 1, preset.record)
     for stop in sorted({*records, *(stop for stop in stops if stop <= preset.steps)}):
@@ -167,7 +167,7 @@ def summary(state: State, losses: Losses) -> dict[str, Any]:
     seen = {name: value.item() for name, value in observe(state).items()}
     if not (seen.pop("finite") and np.isfinite(list(means.values())).all()):
         raise DivergedError(
-            f"a loss or a weight is not finite after step {int(state.step)}: discriminator "
+            f"a loss, a weight or an image is not finite after step {int(state.step)}: discriminator "
             f"{means['discriminator']:g}, generator {means['generator']:g}. What was saved before "
             "is finite. Train in a new folder with a lower generator_rate or discriminator_rate, "
             "half of what they are to begin with."
