@@ -253,7 +253,7 @@ def updated(optimizer: Any, network: Any, grads: Any, state: Any) -> tuple[Any, 
 
 @eqx.filter_jit
 def observe(state: State) -> dict[str, Array]:
-    """Indicators of the images of the fixed latent vectors, and whether they and all weights are finite."""
+    """Indicators of images of the fixed latent vectors; whether they and all weights are finite."""
     images = state.generator(latents(keys(state.seed).fixed, FIXED, state.generator.latent))
     leaves = [images, *jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))]
     finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])

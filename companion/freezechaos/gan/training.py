@@ -167,10 +167,10 @@ def summary(state: State, losses: Losses) -> dict[str, Any]:
     seen = {name: value.item() for name, value in observe(state).items()}
     if not (seen.pop("finite") and np.isfinite(list(means.values())).all()):
         raise DivergedError(
-            f"a loss, a weight or an image is not finite after step {int(state.step)}: discriminator "
-            f"{means['discriminator']:g}, generator {means['generator']:g}. What was saved before "
-            "is finite. Train in a new folder with a lower generator_rate or discriminator_rate, "
-            "half of what they are to begin with."
+            f"a loss, a weight or an image is not finite after step {int(state.step)}: "
+            f"discriminator {means['discriminator']:g}, generator {means['generator']:g}. "
+            "What was saved before is finite. Train in a new folder with a lower generator_rate "
+            "or discriminator_rate, half of what they are to begin with."
         )
     return {"step": int(state.step), **means, **seen}
 
