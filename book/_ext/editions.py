@@ -46,7 +46,7 @@ LABEL = re.compile(r"^:label: *(\S+)", re.MULTILINE)
 
 
 class Target(NamedTuple):
-    """What a label names: "Exercise 12", "(6)"."""
+    """What a label names: "Exercise 3.2", "(3.1)"."""
 
     name: str
     chapter: str
@@ -58,7 +58,7 @@ class Book:
 
     Arguments:
         titles: of chapters and pages, by name.
-        targets: what labels name; numbers count through the whole book, as on the site.
+        targets: what labels name; numbers count by chapter, as on the site.
         references: of the bibliography, by key.
     """
 
@@ -79,18 +79,18 @@ def book() -> Book:
     """Read titles, labels and references of all chapters."""
     titles = {path.stem: title(path.read_text()) for path in BOOK.glob("*.md")}
     targets: dict[str, Target] = {}
-    count: Counter[str] = Counter()
-    for chapter in chapters():
+    for number, chapter in enumerate(chapters(), 1):
+        count: Counter[str] = Counter()
         text = prose(nbformat.read(BOOK / f"{chapter}.ipynb", FORMAT))
         titles[chapter] = title(text)
         for found in DIRECTIVE.finditer(text):
             label, kind = LABEL.search(found["options"]), kind_of(found["name"])
             if label and kind:
                 count[kind] += 1
-                targets[label[1]] = Target(f"{kind} {count[kind]}", chapter)
+                targets[label[1]] = Target(f"{kind} {number}.{count[kind]}", chapter)
         for found in EQUATION.finditer(text):
             count["("] += 1
-            targets[found["label"]] = Target(f"({count['(']})", chapter)
+            targets[found["label"]] = Target(f"({number}.{count['(']})", chapter)
     references = dict(parse_file(str(BOOK / "references.bib")).entries)
     return Book(titles, targets, references)
 
@@ -131,7 +131,7 @@ def edition(chapter: str, kind: str, install: str = "") -> NotebookNode:
     for cell in cells:
         if cell.cell_type == "markdown":
             cell.source = plain(cell.source, kind, chapter, cited)
-        elif {"hide-input", "remove-input"} & set(cell.metadata.get("tags", ())):
+        elif "remove-input" in cell.metadata.get("tags", ()):
             cell.metadata |= HIDDEN
     if cited:
         cells.append(new_markdown_cell(reference_list(cited)))
@@ -202,7 +202,8 @@ def boxed(found: re.Match[str], kind: str) -> str:
         head = f"Solution to {book().targets[head].name.lower()}"
         return folded(head, body) if kind == "plain" else quoted(f"**{head}.** {body}")
     if name == "admonition":
-        return quoted(f"**{head}**\n\n{body}")
+        inside = DIRECTIVE.sub(lambda inner: boxed(inner, kind), f"{body}\n")
+        return quoted(f"**{head}**\n\n{inside}".strip())
     label, kind_name = LABEL.search(found["options"]), kind_of(name)
     if not kind_name:
         raise ValueError(

@@ -31,6 +31,7 @@ PAGE = """<!DOCTYPE html>
 <title>{title} — slides</title>
 <link rel="icon" href="../_static/favicon.svg">
 <link rel="stylesheet" href="../_static/palette.css">
+<link rel="stylesheet" href="../_static/predict.css">
 <style>{style}</style>
 <script>{turning}</script>
 {scripts}
@@ -102,12 +103,13 @@ def slide(kind: str, head: str, body: str, level: int = 2) -> str:
 
 
 def scripts(page: BeautifulSoup) -> Iterator[str]:
-    """Yield what draws formulas and explorers."""
+    """Yield what draws formulas and explorers, and asks for predictions."""
     for script in page.select("script"):
         source = str(script.get("src", ""))
         if (
             "mathjax" in source
             or "widget_host" in source
+            or "predict" in source
             or script.get("type") == STATE
             or script.get_text().startswith("window.MathJax")
         ):

@@ -33,7 +33,8 @@ class Question:
 
     Arguments:
         text: the question.
-        options: two to five options in the order shown, each with its explanation.
+        options: two to five options, each with its explanation. They are shown in an order of
+            their own, the same every time, so that no place is likelier to be right.
         answer: the right option.
 
     Raises:
@@ -62,6 +63,8 @@ class Question:
                 f"`answer` must be one of the options {list(self.options)}; got {self.answer!r}. "
                 "Copy it from there, letter by letter."
             )
+        shuffled = sorted(self.options.items(), key=lambda item: _digest(self.text, item[0]))
+        object.__setattr__(self, "options", dict(shuffled))
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,7 +79,7 @@ class Quiz:
         return "\n\n".join([*asked, "Answers", *answered])
 
     def _repr_html_(self) -> str:
-        page = sha256(repr(self).encode()).hexdigest()[:8]
+        page = _digest(repr(self))[:8]
         asked = (
             _fieldset(number if len(self.questions) > 1 else 0, q, group=f"quiz-{page}-{number}")
             for number, q in enumerate(self.questions, 1)
@@ -118,6 +121,10 @@ def quiz(*questions: Question) -> Quiz:
                 "Take a list apart with a star: quiz(*questions)."
             )
     return Quiz(questions)
+
+
+def _digest(*texts: str) -> str:
+    return sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _asked(number: int, question: Question) -> str:

@@ -92,7 +92,7 @@ def test_solutions_are_folded_in_place_or_gone(chapter: str) -> None:
 @every
 def test_students_have_room_and_all_names(chapter: str) -> None:
     notebook = editions.edition(chapter, "student")
-    rooms = re.findall(r"^# Exercise \d+: your work$", code(notebook), re.MULTILINE)
+    rooms = re.findall(r"^# Exercise \d+\.\d+: your work$", code(notebook), re.MULTILINE)
     assert len(rooms) == markdown(notebook).count("> **Exercise ")
     assert "## Quiz" in markdown(notebook)
     table = symtable.symtable(code(notebook), chapter, "exec")

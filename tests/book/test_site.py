@@ -280,6 +280,53 @@ def test_slides_show_what_the_chapter_shows(site: Path, chapter: str) -> None:
             assert (site / "slides" / unquote(target.path)).resolve().is_file(), target
 
 
+@pytest.mark.parametrize("name", editions.chapters())
+def test_a_prediction_has_options_and_an_answer(site: Path, name: str) -> None:
+    boxes = parse(site, name).select(".admonition.predict")
+    assert boxes
+    for box in boxes:
+        assert 2 <= len(box.select(":scope > ul > li")) <= 5
+        answer = box.select_one(":scope > details")
+        assert answer is not None
+        assert not answer.has_attr("open")
+        assert len(answer.get_text().split()) > 10
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["03_freeze_and_chaos", "slides/03_freeze_and_chaos"])
+@pytest.mark.parametrize("how", ["click", "tap", "keys"])
+def test_a_prediction_comes_before_its_answer(
+    site: Path, browser: Browser, name: str, how: str
+) -> None:
+    with browser.new_context(viewport={"width": 375, "height": 700}, has_touch=True) as context:
+        page = context.new_page()
+        settle(page, site / f"{name}.html")
+        box = page.locator(".predict, section.question").first
+        options, answer = box.get_by_role("button"), box.locator("details")
+        expect(answer).to_be_hidden()
+        if how == "keys":
+            options.nth(1).press("Enter")
+        else:
+            getattr(options.nth(1), how)()
+        expect(answer).to_contain_text("It only rises")
+        expect(answer.locator("p").first).to_be_visible()
+        options.nth(0).click()  # too late
+        pressed = [option.get_attribute("aria-pressed") for option in options.all()]
+        assert pressed == ["false", "true", "false", "false"]
+        assert not violations(page)
+
+
+@pytest.mark.browser
+def test_without_a_script_a_prediction_is_a_list(site: Path, browser: Browser) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto((site / "03_freeze_and_chaos.html").as_uri())
+        box = page.locator(".predict").first
+        expect(box.get_by_role("listitem")).to_have_count(4)
+        box.locator("summary").click()
+        expect(box.locator("details p").last).to_be_visible()
+
+
 def test_teachers_see_every_chapter(site: Path) -> None:
     page = parse(site, "instructor")
     rows = [
