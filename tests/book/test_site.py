@@ -3,12 +3,15 @@
 `make book` treats warnings and broken references as errors, so a site that is there is whole.
 """
 
+import json
 import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+import jax.numpy as jnp
 import nbformat
 import pytest
 import yaml
@@ -21,6 +24,8 @@ from pybtex.database import parse_file, parse_string
 import editions
 import publishing
 from execution_cache import BUILT
+from freezechaos import kernels
+from freezechaos.activations import normalized, standardized
 from freezechaos.claims import CLAIMS
 from freezechaos.plotting import PALETTE
 
@@ -278,6 +283,43 @@ def test_slides_show_what_the_chapter_shows(site: Path, chapter: str) -> None:
         target = urlsplit(tag.get("src") or tag["href"])
         if not target.scheme:
             assert (site / "slides" / unquote(target.path)).resolve().is_file(), target
+
+
+def test_the_first_picture_is_the_kernel(site: Path) -> None:
+    box = parse(site, "index").select_one(".fc-opening")
+    assert box
+    drawn = json.loads(str(box["data-opening"]))
+    angles = jnp.deg2rad(jnp.array(drawn["angles"]))
+    for name, sigma in (("freeze", standardized("relu")), ("chaos", normalized("relu"))):
+        for depth in (1, 8, 64):
+            radii = drawn["shapes"][name][depth - 1]
+            kernel = kernels.ntk(sigma, 0.3, depth, jnp.cos(angles))
+            assert jnp.max(jnp.abs(jnp.array(radii) / 1000 - kernel)) < 6e-4  # half a unit drawn
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_first_picture_plays_by_itself_and_by_hand(
+    site: Path, browser: Browser, motion: Literal["no-preference", "reduce"]
+) -> None:
+    with browser.new_context(reduced_motion=motion) as context:
+        page = context.new_page()
+        settle(page, site / "index.html")
+        slider, needle = page.get_by_role("slider").first, page.locator("path.fc-chaos")
+        if motion == "reduce":
+            assert slider.input_value() == "64"
+        else:
+            page.wait_for_function("document.querySelector('.fc-opening input').value > 3")
+            page.get_by_role("button", name="Pause").click()
+        stood, shape = int(slider.input_value()), needle.get_attribute("d")
+        page.wait_for_timeout(300)
+        assert int(slider.input_value()) == stood
+        slider.press("ArrowLeft")
+        assert int(slider.input_value()) == stood - 1
+        assert needle.get_attribute("d") != shape or stood == 64
+        slider.press("Home")
+        page.get_by_role("button", name="Play").press("Enter")
+        page.wait_for_function("document.querySelector('.fc-opening input').value > 2")
 
 
 @pytest.mark.parametrize("name", editions.chapters())
