@@ -5,9 +5,13 @@ in Markdown that every notebook shows, with the numbers that the site has. Solut
 away ("plain", what a reader downloads), in place ("solutions") or left out ("student").
 
     python book/_ext/editions.py solutions _build/solutions
+
+`make lab` opens the plain edition: `python book/_ext/editions.py lab _build/lab`. There a chapter
+that its reader has changed is left alone.
 """
 
 import ast
+import json
 import re
 import sys
 from collections import Counter
@@ -15,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -277,9 +282,36 @@ def write(kind: str, folder: Path, install: str = "") -> None:
         nbformat.write(edition(chapter, kind, install), folder / f"{chapter}.ipynb")
 
 
+def write_lab(folder: Path) -> None:
+    """Write the plain edition where readers work in it; say which chapters are theirs by now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for chapter in chapters():
+        made, file = edition(chapter, "plain"), folder / f"{chapter}.ipynb"
+        made.metadata["written"] = fingerprint(made)
+        if file.exists():
+            there = nbformat.read(file, FORMAT)
+            if there.metadata.get("written") == made.metadata["written"]:
+                continue
+            if there.metadata.get("written") != fingerprint(there):
+                print(
+                    f"lab: {file} has your changes and is kept; delete it for a new one"
+                )
+                continue
+        nbformat.write(made, file)
+
+
+def fingerprint(notebook: NotebookNode) -> str:
+    """Return what changes as soon as a cell is edited, and not when it is run."""
+    sources = [[cell.cell_type, cell.source] for cell in notebook.cells]
+    return sha256(json.dumps(sources).encode()).hexdigest()
+
+
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4) or sys.argv[1] not in EDITIONS:
+    if len(sys.argv) not in (3, 4) or sys.argv[1] not in (*EDITIONS, "lab"):
         raise SystemExit(
-            f"usage: editions.py {'|'.join(EDITIONS)} FOLDER [PACKAGE TO INSTALL]"
+            f"usage: editions.py {'|'.join(EDITIONS)}|lab FOLDER [PACKAGE TO INSTALL]"
         )
-    write(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
+    if sys.argv[1] == "lab":
+        write_lab(Path(sys.argv[2]))
+    else:
+        write(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
