@@ -8,14 +8,15 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Explorers and claims come last: what they compile, the book has compiled by then.
+    """Chapters, then explorers and claims come last: what they compile, the book has compiled.
 
     The site shows the image sets that are at hand, so its tests are `images` too.
     """
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker("images")
-    items.sort(key=lambda item: item.path.name in ("test_shipped.py", "test_claims.py"))
+    last = ("test_shipped.py", "test_claims.py")
+    items.sort(key=lambda item: 2 * (item.path.name in last) + (item.path.suffix == ".ipynb"))
 
 
 @pytest.fixture

@@ -136,8 +136,10 @@ def edition(chapter: str, kind: str, install: str = "") -> NotebookNode:
     for cell in cells:
         if cell.cell_type == "markdown":
             cell.source = plain(cell.source, kind, chapter, cited)
-        elif "remove-input" in cell.metadata.get("tags", ()):
-            cell.metadata |= HIDDEN
+        else:
+            cell.outputs, cell.execution_count = [], None
+            if "remove-input" in cell.metadata.get("tags", ()):
+                cell.metadata |= HIDDEN
     if cited:
         cells.append(new_markdown_cell(reference_list(cited)))
     for number, cell in enumerate(cells):
