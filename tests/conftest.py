@@ -1,9 +1,15 @@
-"""The order of the files, precision, and bounds on what a session holds."""
+"""The order of the files, precision, contracts, and bounds on what a session holds."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import jax
+import jaxtyping
 import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
@@ -16,6 +22,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker("images")
     items.sort(key=lambda item: item.path.name in ("test_shipped.py", "test_claims.py"))
+
+
+@contextmanager
+def _refusal(*given: Any, _raises: Any = pytest.raises, **words: Any) -> Iterator[Any]:
+    """`pytest.raises`, with contracts lifted: what a call refuses mostly breaks them too."""
+    checked = not jaxtyping.config.jaxtyping_disable
+    with _raises(*given, **words) as caught:
+        jaxtyping.config.update("jaxtyping_disable", True)
+        try:
+            yield caught
+        finally:
+            jaxtyping.config.update("jaxtyping_disable", not checked)
+
+
+pytest.raises = _refusal
 
 
 @pytest.fixture
