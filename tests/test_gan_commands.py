@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freezechaos.gan import commands
+from freezechaos.gan import commands, training
 from freezechaos.gan.checkpoints import Checkpoints, read_preset
 from freezechaos.gan.experiments import EXPERIMENTS
 
@@ -74,6 +74,16 @@ class TestTrain:
         with Image.open(folder / "film.gif") as film:
             assert film.n_frames == 2
         assert read_preset(folder).width == 4
+
+    def test_keeps_memory_once_all_is_compiled(self, there, monkeypatch):
+        calls = []
+        advance = training.advance
+        monkeypatch.setattr(commands.devices, "keep_memory", lambda: calls.append("kept"))
+        monkeypatch.setattr(
+            training, "advance", lambda *given: (calls.append("steps"), advance(*given))[1]
+        )
+        assert commands.main([*TRAIN.split(), "--steps", "2", "--folder", "a"]) == 0
+        assert calls[:2] == ["steps", "kept"]
 
     def test_goes_on(self, there, capsys):
         assert commands.main([*TRAIN.split(), "--steps", "2", "--folder", "a"]) == 0

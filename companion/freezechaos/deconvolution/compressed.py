@@ -40,8 +40,11 @@ class Compressed:
         return (self.table, self.exponent), _Shape(self.classes, self.size, self.inputs)
 
     @classmethod
-    def tree_unflatten(cls, shape: "_Shape", children: tuple[Array, Array | None]) -> "Compressed":
-        return cls(*children, shape.classes, shape.size, shape.inputs)
+    def tree_unflatten(cls, shape: "_Shape", children: tuple[Any, Any]) -> "Compressed":
+        made = object.__new__(cls)  # JAX puts other things than arrays in their place
+        parts = dict(zip(("table", "exponent"), children, strict=True))
+        vars(made).update(parts, classes=shape.classes, size=shape.size, inputs=shape.inputs)
+        return made
 
     @property
     def numbers(self) -> Array:
