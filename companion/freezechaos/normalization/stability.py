@@ -62,7 +62,7 @@ def fixed_point(
 
 @partial(jax.jit, static_argnames=("parts", "activation"))
 def _settled(
-    gram: Array, tolerance: float, parts: tuple[str, ...], activation: Activation | None
+    gram: Array, tolerance: Number, parts: tuple[str, ...], activation: Activation | None
 ) -> tuple[Array, Array]:
     def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         before, _, count = state
@@ -106,9 +106,13 @@ def leading_multiplier(
 
 @partial(jax.jit, static_argnames=("parts", "activation"))
 def _power(
-    gram: Array, change: Array, steps: int, parts: tuple[str, ...], activation: Activation | None
+    gram: Array,
+    change: Array,
+    steps: Integer,
+    parts: tuple[str, ...],
+    activation: Activation | None,
 ) -> Array:
-    def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def step(_: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         change = state[0] / jnp.sqrt(jnp.sum(state[0] ** 2))
         _, after = jax.jvp(lambda gram: _step(gram, parts, activation), (gram,), (change,))
         return after, jnp.sum(change * after)
@@ -188,7 +192,7 @@ def odd_map(
     x = np.asarray(contrast, np.float64)
     if not (x > 0).all():
         raise ValueError(f"`contrast` must be positive; got {x.min():g}. 1 is the simplex.")
-    return _odd(x, n, _homogeneous(activation))[0]
+    return np.asarray(_odd(x, n, _homogeneous(activation))[0])
 
 
 class OddStates(NamedTuple):
@@ -263,7 +267,9 @@ def _crossing(low: float, high: float, n: float, sigma: Activation) -> float:
     return low
 
 
-def _odd(x: np.ndarray, n: float, sigma: Activation) -> tuple[np.ndarray, ...]:
+def _odd(
+    x: np.ndarray | np.floating, n: float, sigma: Activation
+) -> tuple[np.ndarray | np.floating, ...]:
     """The next contrast, cosines in the cluster and across, and the length of the odd point."""
     like = n - 1
     square, odd_square = 1 - 1 / like + x / (n * like), x * like / n
