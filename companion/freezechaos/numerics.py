@@ -24,7 +24,7 @@ def hermite(
         previous, current = current, (z * current - sqrt(k) * previous) / sqrt(k + 1)
 
 
-def floating(x: Numbers) -> Float[Array, "..."]:
+def floating(x: Numbers | list[Any]) -> Float[Array, "..."]:
     """As a JAX array of floats, which integers become."""
     array = jnp.asarray(x)
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)

@@ -82,7 +82,7 @@ class Deconvolutional(eqx.Module):
         self.biases = normals(keys[1::2], [shape[-1:] for shape in shapes])
 
     def __call__(
-        self, x: Real[ArrayLike, "*batch_and_size inputs"]
+        self, x: Real[ArrayLike, "*batch_and_size inputs"] | list[Any]
     ) -> Float[Array, "*batch_and_size_after outputs"]:
         """The outputs [*batch, *size, n_L] for one input [*size, n_0] or a batch of them.
 
@@ -92,7 +92,9 @@ class Deconvolutional(eqx.Module):
         return self.forward(x)[1]
 
     def forward(
-        self, x: Real[ArrayLike, "*batch_and_size inputs"], nudges: Sequence[Array] | None = None
+        self,
+        x: Real[ArrayLike, "*batch_and_size inputs"] | list[Any],
+        nudges: Sequence[Array] | None = None,
     ) -> tuple[list[Array], Float[Array, "*batch_and_size_after outputs"]]:
         """What enters each layer, [*batch, *size, before], and the outputs.
 

@@ -78,12 +78,14 @@ class FullyConnected(eqx.Module):
         self.weights = normals(keys[::2], shapes)
         self.biases = normals(keys[1::2], [(after,) for after, _ in shapes])
 
-    def __call__(self, x: Real[ArrayLike, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+    def __call__(
+        self, x: Real[ArrayLike, "*batch inputs"] | list[Any]
+    ) -> Float[Array, "*batch outputs"]:
         """The outputs for one input or a batch; with batch norm for a batch [n, inputs]."""
         return self.forward(x)[1]
 
     def forward(
-        self, x: Real[ArrayLike, "*batch inputs"], nudges: Sequence[Array] | None = None
+        self, x: Real[ArrayLike, "*batch inputs"] | list[Any], nudges: Sequence[Array] | None = None
     ) -> tuple[list[Float[Array, "*batch before"]], Float[Array, "*batch outputs"]]:
         """What enters each affine map, and the outputs.
 

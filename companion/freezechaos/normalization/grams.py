@@ -178,9 +178,9 @@ def _resolvents_jvp(primals: tuple, tangents: tuple) -> tuple:
 def _by_eigenvectors(gram: Array, times: Array) -> tuple[Array, Array, Array]:
     values, vectors = jnp.linalg.eigh(gram)
     values = jnp.where(values > len(gram) * jnp.finfo(gram.dtype).eps, values, 0)
-    shares = 1 / (1 + 2 * times[:, None] * values)
-    inverses = (vectors * shares[:, None, :]) @ vectors.T
-    grams = (vectors * (values * shares)[:, None, :]) @ vectors.T
+    shares = 1 / (1 + 2 * times[:, None] * values[None])
+    inverses = (vectors[None] * shares[:, None, :]) @ vectors.T
+    grams = (vectors[None] * (values[None] * shares)[:, None, :]) @ vectors.T
     return -jnp.sum(jnp.log(shares), axis=1), grams, inverses
 
 

@@ -106,12 +106,9 @@ def leading_multiplier(
 
 @partial(jax.jit, static_argnames=("parts", "activation"))
 def _power(
-    gram: Array,
-    change: Array,
-    steps: Integer,
-    parts: tuple[str, ...],
+    gram: Array, change: Array, steps: Integer, parts: tuple[str, ...],
     activation: Activation | None,
-) -> Array:
+) -> Array:  # fmt: skip
     def step(_: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         change = state[0] / jnp.sqrt(jnp.sum(state[0] ** 2))
         _, after = jax.jvp(lambda gram: _step(gram, parts, activation), (gram,), (change,))
