@@ -25,15 +25,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @contextmanager
+def _lifted() -> Iterator[None]:
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.fixture
+def lifted() -> Iterator[None]:
+    """Annotations are not looked at: for what is taken beside what they say."""
+    with _lifted():
+        yield
+
+
+@contextmanager
 def _refusal(*given: Any, _raises: Any = pytest.raises, **words: Any) -> Iterator[Any]:
     """`pytest.raises`, with contracts lifted: what a call refuses mostly breaks them too."""
-    checked = not jaxtyping.config.jaxtyping_disable
-    with _raises(*given, **words) as caught:
-        jaxtyping.config.update("jaxtyping_disable", True)
-        try:
-            yield caught
-        finally:
-            jaxtyping.config.update("jaxtyping_disable", not checked)
+    with _raises(*given, **words) as caught, _lifted():
+        yield caught
 
 
 pytest.raises = _refusal

@@ -78,7 +78,7 @@ class TestPresets:
         with pytest.raises((ValueError, TypeError), match=message):
             replace(TINY, **change)
 
-    def test_keep_what_json_keeps(self):
+    def test_keep_what_json_keeps(self, lifted):
         """Numbers of NumPy and a path become Python's, and the path absolute."""
         preset = replace(
             TINY, seed=np.arange(3)[2], beta=np.float32(0.25), normalized=np.bool_(True),

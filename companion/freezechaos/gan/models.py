@@ -78,12 +78,12 @@ class Generator(eqx.Module):
         return self.network.channels[0]
 
     @property
-    def weights(self) -> tuple[Array, ...]:
-        """Those of the network, for `networks.scale_by_layer`."""
+    def weights(self) -> tuple[Any, ...]:
+        """Those of the network, for `networks.scale_by_layer`, which puts others in their place."""
         return self.network.weights
 
     @property
-    def biases(self) -> tuple[Array, ...]:
+    def biases(self) -> tuple[Any, ...]:
         """Those of the network, for `networks.scale_by_layer`."""
         return self.network.biases
 
