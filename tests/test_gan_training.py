@@ -177,12 +177,16 @@ class TestStep:
                 maker
             )
 
+        def adams(gradient, memory):
+            with jax.numpy_dtype_promotion("standard"):  # it takes floats to the power of counts
+                return adam.update(gradient, memory)
+
         for t in range(3):
             now = eqx.tree_at(lambda state: state.step, state, jnp.asarray(t, jnp.int32))
             real, z = game.batch(images, now, preset)
-            updates, memories[1] = adam.update(of_judge(maker, judge, real, z), memories[1])
+            updates, memories[1] = adams(of_judge(maker, judge, real, z), memories[1])
             judge = moved(judge, updates, preset.discriminator_rate)
-            updates, memories[0] = adam.update(of_maker(maker, judge, z), memories[0])
+            updates, memories[0] = adams(of_maker(maker, judge, z), memories[0])
             maker = moved(maker, updates, preset.generator_rate)
             d = min(0.15, (1 + t) / (10 + t))
             average = jax.tree.map(lambda a, b, d=d: d * a + (1 - d) * b, average, maker)

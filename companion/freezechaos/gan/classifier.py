@@ -28,6 +28,7 @@ from .distances import (
     kernel_distance,
     precision_recall,
 )
+from .game import updated
 from .indicators import checked_images
 from .presets import Preset
 from .training import real_images
@@ -136,8 +137,7 @@ def _update(
         logits = network(images[picks])
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels[picks]))
 
-    updates, state = optax.adam(_RATE).update(eqx.filter_grad(loss)(network), state)
-    return eqx.apply_updates(network, updates), state
+    return updated(optax.adam(_RATE), network, eqx.filter_grad(loss)(network), state)
 
 
 def features(

@@ -4,7 +4,7 @@ All in float64 on the host, not to be traced by JAX. Every distance has a floor,
 real images are apart: `classifier.real_floor`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -77,7 +77,7 @@ def kernel_distance(
     within_one, within_two = _sums_over_others(one), _sums_over_others(two)
     across = _kernel(one, two)
 
-    def squared(a: np.ndarray, n: int, b: np.ndarray, m: int, c: np.ndarray) -> np.ndarray:
+    def squared(a: Any, n: int, b: Any, m: int, c: Any) -> Any:
         return a / (n * (n - 1)) + b / (m * (m - 1)) - 2 * c / (n * m)
 
     n, m, a, b, c = len(one), len(two), within_one.sum(), within_two.sum(), across.sum()

@@ -170,6 +170,9 @@ class Deconvolutional(eqx.Module):
         parents = reduce(np.multiply.outer, divisors)
         return np.sqrt((1 - self.beta) * (1 + self.beta) / (parents * self.channels[layer]))
 
+    def __hash__(self) -> int:  # without a look at the numbers, which `==` compares
+        return hash((self.stack, self.channels, self.activation, self.beta))
+
     def __repr__(self) -> str:
         grids = [
             "x".join(map(str, (*size, count)))

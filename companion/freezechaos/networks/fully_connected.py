@@ -143,6 +143,9 @@ class FullyConnected(eqx.Module):
         """sqrt((1 - beta^2) / n), what a weight matrix with n inputs is multiplied by."""
         return sqrt((1 - self.beta) * (1 + self.beta) / weight.shape[1])
 
+    def __hash__(self) -> int:  # without a look at the numbers, which `==` compares
+        return hash((self.widths, self.activation, self.beta, self.layer_norm, self.batch_norm))
+
     def __repr__(self) -> str:
         parts = [" > ".join(map(str, self.widths)), self.activation.name, f"beta={self.beta:g}"]
         parts += [f"layer_norm={self.layer_norm}"] if self.layer_norm else []
