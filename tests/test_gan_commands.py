@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ class TestStudy:
             commands.study, "study", lambda *given, **options: asked.append((given, options))
         )
         assert commands.main(["study", "depth", "headline", "--seeds", "2", "--folder", "x"]) == 0
-        assert asked == [((n, Path("x")), {"seeds": 2}) for n in ("depth", "headline")]
+        assert asked == [((n, Path("x")), {"seeds": 2, "each": ANY}) for n in ("depth", "headline")]
 
     @pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp932"])
     def test_on_any_console(self, encoding):

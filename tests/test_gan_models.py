@@ -155,7 +155,8 @@ class TestGenerator:
             (jnp.full(4, 0.5), jnp.full(4, 3.0)),
         )  # fmt: skip
         pre = network.network.affine(0, z[:, None, None, :])
-        normed = np.asarray(pre - pre.mean((0, 1, 2))) / np.asarray(pre.std((0, 1, 2)))
+        known = np.asarray(pre)
+        normed = (known - known.mean((0, 1, 2))) / known.std((0, 1, 2))
         expected = network.network.activation(jnp.asarray(3 + normed / 2, jnp.float32))
         np.testing.assert_allclose(gained._hidden(0, pre), expected, atol=1e-4)
         with pytest.raises(ValueError, match="must be 2 vectors each"):

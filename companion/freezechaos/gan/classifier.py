@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
@@ -79,7 +80,7 @@ class Classifier(eqx.Module):
         self.size = size
         self.last = eqx.nn.Linear(FEATURES, classes, key=keys[4])
 
-    def features(self, images: Float[Array, "n size size colours"]) -> Float[Array, "n 64"]:
+    def features(self, images: Float[ArrayLike, "n size size colours"]) -> Float[Array, "n 64"]:
         """What the last layer reads."""
 
         def of_one(image: Array) -> Array:
@@ -90,7 +91,9 @@ class Classifier(eqx.Module):
 
         return jax.vmap(of_one)(images)
 
-    def __call__(self, images: Float[Array, "n size size colours"]) -> Float[Array, "n classes"]:
+    def __call__(
+        self, images: Float[ArrayLike, "n size size colours"]
+    ) -> Float[Array, "n classes"]:
         """Logits."""
         return jax.vmap(self.last)(self.features(images))
 

@@ -129,7 +129,7 @@ def lattice(images: Real[ArrayLike, "n rows columns colours"]) -> Lattice:
     around = np.roll(line, -1) + line + np.roll(line, 1)
     lines = np.outer(line, line)
     neighbours = (np.outer(around, around) - lines) / 8
-    on, near = jnp.sum(power * lines), jnp.sum(power * neighbours)
+    on, near = (jnp.sum(power * jnp.asarray(part, power.dtype)) for part in (lines, neighbours))
     total = jnp.sum(power)
     prominence = _ratio(jnp.where(total < LEAST_VARIANCE, 0, on - near), on + near)
     return Lattice(_ratio(on, total, LEAST_VARIANCE), prominence)

@@ -46,7 +46,8 @@ def fixed_point(
     True
     """
     parts, activation = _checked(gram, parts, activation)
-    if not scalars.real("tolerance", tolerance, "Try 1e-11.") > 0:
+    tolerance = scalars.real("tolerance", tolerance, "Try 1e-11.")
+    if not tolerance > 0:
         raise ValueError(f"`tolerance` must be positive; got {tolerance:g}. Try 1e-11.")
     with jax.enable_x64(True):
         start = jnp.asarray(np.asarray(gram, np.float64))
