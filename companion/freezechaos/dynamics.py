@@ -408,7 +408,7 @@ def learning_curve(
     labels: Real[ArrayLike, "n *outputs"],
     test_gram: Real[ArrayLike, "m n"],
     test_labels: Real[ArrayLike, "m *outputs"],
-    sizes: Sequence[int] | Int[ArrayLike, " sizes"],
+    sizes: Sequence[Integer] | Int[ArrayLike, " sizes"],
     *,
     key: PRNGKeyArray,
     repeats: Integer = 8,

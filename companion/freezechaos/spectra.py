@@ -198,7 +198,7 @@ def condition_number(gram: Real[ArrayLike, "n n"]) -> float:
 
 def checkerboard_energy(
     images: Real[ArrayLike, "..."],
-    stride: Integer | Sequence[int],
+    stride: Integer | Sequence[Integer],
     *,
     levels: Integer = 2,
     dimensions: Integer = 2,
@@ -241,8 +241,8 @@ def checkerboard_energy(
 
 def checkerboard_share(
     gram: Real[ArrayLike, "n n"],
-    size: int | tuple[int, ...],
-    stride: Integer | Sequence[int],
+    size: Integer | tuple[Integer, ...],
+    stride: Integer | Sequence[Integer],
     *,
     levels: Integer = 2,
 ) -> float:

@@ -89,7 +89,7 @@ class Classifier(eqx.Module):
                 x = jax.nn.relu(convolution(x))
             return jax.nn.relu(self.hidden(x.reshape(-1)))
 
-        return jax.vmap(of_one)(images)
+        return jax.vmap(of_one)(jnp.asarray(images))
 
     def __call__(
         self, images: Float[ArrayLike, "n size size colours"]

@@ -19,7 +19,7 @@ from ..deconvolution import DeconvStack
 from ..deconvolution.stack import checked_stack
 from ..graphs import AxisLayer
 from ..numerics import floating, wider
-from ..types import Number
+from ..types import Integer, Number
 from .convolutions import transposed_convolution
 from .draws import normals
 
@@ -64,7 +64,7 @@ class Deconvolutional(eqx.Module):
     def __init__(
         self,
         stack: DeconvStack,
-        channels: Sequence[int] | Int[np.ndarray, " layers"],
+        channels: Sequence[Integer] | Int[np.ndarray, " layers"],
         activation: Activation,
         beta: Number,
         *,

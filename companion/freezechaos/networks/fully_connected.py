@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 from .. import checks
 from ..activations import Activation
 from ..numerics import floating, wider
-from ..types import Number
+from ..types import Integer, Number
 from .draws import normals
 from .norms import standardize
 
@@ -60,7 +60,7 @@ class FullyConnected(eqx.Module):
 
     def __init__(
         self,
-        widths: Sequence[int] | Int[np.ndarray, " layers"],
+        widths: Sequence[Integer] | Int[np.ndarray, " layers"],
         activation: Activation,
         beta: Number,
         *,
