@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -31,31 +30,28 @@ def one_and_the_same_draw() -> None:
     random.seed(0)
 
 
-@contextmanager
-def _lifted() -> Iterator[None]:
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", before)
-
-
 @pytest.fixture
-def lifted() -> Iterator[None]:
+def lifted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Annotations are not looked at: for what is taken beside what they say."""
-    with _lifted():
-        yield
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@contextmanager
-def _refusal(*given: Any, _raises: Any = pytest.raises, **words: Any) -> Iterator[Any]:
+class Refusal:
     """`pytest.raises`, with contracts lifted: what a call refuses mostly breaks them too."""
-    with _raises(*given, **words) as caught, _lifted():
-        yield caught
+
+    def __init__(self, *given: Any, _raises: Any = pytest.raises, **words: Any):
+        self.raises, self.before = _raises(*given, **words), jaxtyping.config.jaxtyping_disable
+
+    def __enter__(self) -> Any:
+        jaxtyping.config.update("jaxtyping_disable", True)
+        return self.raises.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        jaxtyping.config.update("jaxtyping_disable", self.before)
+        return self.raises.__exit__(*error)
 
 
-pytest.raises = _refusal
+pytest.raises = Refusal
 
 
 @pytest.fixture

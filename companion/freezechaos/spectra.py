@@ -270,7 +270,7 @@ def checkerboard_share(
     1.0
     """
     matrix = matrices.gram("gram", gram)
-    shape = size if isinstance(size, tuple) else (size,)
+    shape = tuple(map(int, size if isinstance(size, tuple) else (size,)))
     if prod(shape) != len(matrix):
         raise ValueError(
             f"`size` must have as many positions as `gram` has rows, {len(matrix)}; got {size}."
