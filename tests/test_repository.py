@@ -8,10 +8,15 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import yaml
+from sphinx.util.inspect import stringify_signature
+
+from freezechaos import kernels
+from package_reference import shortened
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "companion" / "freezechaos"
@@ -130,6 +135,12 @@ def test_reference_names_every_public_module() -> None:
     assert named
     modules = {name.partition(".")[0] for name in named[1].split()}  # gan.study is of gan
     assert modules == {module_of(path) for path in sources()} - INTERNAL
+
+
+def test_reference_has_the_words_of_the_source() -> None:
+    text = shortened(stringify_signature(signature(kernels.gram), unqualified_typehints=True))
+    assert "beta: Number, depth: Integer, x1: ~jaxtyping.Real[ArrayLike, 'n d']" in text
+    assert "-> ~jaxtyping.Float[Array, 'n m']" in text
 
 
 def test_environment_has_the_versions_of_the_lock() -> None:
