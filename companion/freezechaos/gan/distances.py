@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Float, Real
+from jaxtyping import Real
 from scipy.spatial.distance import cdist
 
 from .. import checks
 
 
 def frechet(
-    features: Real[ArrayLike, "n features"], others: Float[ArrayLike, "m features"]
+    features: Real[ArrayLike, "n features"], others: Real[ArrayLike, "m features"]
 ) -> float:
     """Fréchet distance between two sets, as if each were Gaussian; 0 or more.
 
@@ -51,7 +51,7 @@ class KernelDistance(NamedTuple):
 
 
 def kernel_distance(
-    features: Real[ArrayLike, "n features"], others: Float[ArrayLike, "m features"]
+    features: Real[ArrayLike, "n features"], others: Real[ArrayLike, "m features"]
 ) -> KernelDistance:
     """Squared distance of two sets' means under the kernel (x.y / d + 1)^3, as KID takes it.
 
@@ -105,7 +105,7 @@ class Coverage(NamedTuple):
 
 
 def precision_recall(
-    generated: Real[ArrayLike, "n features"], real: Float[ArrayLike, "m features"], k: int = 3
+    generated: Real[ArrayLike, "n features"], real: Real[ArrayLike, "m features"], k: int = 3
 ) -> Coverage:
     """The share of each set that lies in a ball of the other's.
 
@@ -139,7 +139,7 @@ class Density(NamedTuple):
 
 
 def density_coverage(
-    generated: Real[ArrayLike, "n features"], real: Float[ArrayLike, "m features"], k: int = 5
+    generated: Real[ArrayLike, "n features"], real: Real[ArrayLike, "m features"], k: int = 5
 ) -> Density:
     """In how many balls of real images generated ones lie, and how many balls they leave empty.
 

@@ -173,7 +173,7 @@ def border(images: Real[ArrayLike, "n rows columns colours"]) -> Border:
 
 
 def discriminator_accuracy(
-    real: Real[ArrayLike, " n"], fake: Float[ArrayLike, " m"]
+    real: Real[ArrayLike, " n"], fake: Real[ArrayLike, " m"]
 ) -> Float[Array, ""]:
     """How often a discriminator is right, in [0, 1]: 1/2 where it tells nothing apart.
 
