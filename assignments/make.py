@@ -21,7 +21,9 @@ from nbformat import NotebookNode
 
 HERE = Path(__file__).parent
 BUILT = HERE.parent / os.environ.get("FREEZECHAOS_OUT", "") / "_build" / "assignments"
-COURSE_FILES = ("nbgrader_config.py", "sandbox.py", "inside.py", "reading.py")
+COURSE_FILES = (
+    "nbgrader_config.py", "sandbox.py", "inside.py", "reading.py", "restoring.py", "grades.py",
+)  # fmt: skip
 TEMPLATES = Environment(
     variable_start_string="<<",
     variable_end_string=">>",

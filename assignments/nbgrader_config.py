@@ -12,12 +12,21 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 from nbgrader import preprocessors
 from sqlalchemy.exc import SAWarning
 
+from grades import Grades
+from restoring import Restore
 from sandbox import Sandbox
 
 warnings.filterwarnings("ignore", category=SAWarning)  # of nbgrader's own queries
 
 c = get_config()  # type: ignore[name-defined] # nbgrader gives it
 c.CourseDirectory.course_id = "freeze-and-chaos"
+c.Autograde.sanitize_preprocessors = [
+    preprocessors.ClearOutput,
+    preprocessors.DeduplicateIds,
+    preprocessors.OverwriteKernelspec,
+    Restore,
+    preprocessors.CheckCellMetadata,
+]
 c.Autograde.autograde_preprocessors = [
     Sandbox,
     preprocessors.IgnorePattern,
@@ -28,6 +37,7 @@ c.Autograde.autograde_preprocessors = [
     preprocessors.CheckCellMetadata,
 ]
 c.OverwriteCells.add_missing_cells = True  # a deleted test counts as failed
+c.ExportApp.plugin_class = Grades  # a score that is missing has a reason
 c.HTMLExporter.filters = {"markdown2html": "reading.markdown2html"}
 
 # The limits of one notebook; `nbgrader autograde --help-all` explains them.

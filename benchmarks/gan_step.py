@@ -104,7 +104,7 @@ def pytorch(preset: Preset) -> Step:
     return advance
 
 
-# What makes a step, and whether it keeps memory, as `train` does.
+# What makes a step, and whether it keeps memory, as the command `train` does.
 ARMS = {
     "ours": (ours, True),
     "obvious": (obvious, True),

@@ -1,9 +1,15 @@
-"""The order of the files, precision, and bounds on what a session holds."""
+"""The order of the files, precision, contracts, and bounds on what a session holds."""
 
+import random
 from collections.abc import Iterator
+from typing import Any
 
 import jax
+import jaxtyping
 import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
@@ -17,6 +23,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("images")
     last = ("test_shipped.py", "test_claims.py")
     items.sort(key=lambda item: 2 * (item.path.name in last) + (item.path.suffix == ".ipynb"))
+
+
+@pytest.fixture(autouse=True)
+def one_and_the_same_draw() -> None:
+    """Of a list a contract looks at one entry, drawn by chance: the same in every run."""
+    random.seed(0)
+
+
+@pytest.fixture
+def lifted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annotations are not looked at: for what is taken beside what they say."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+class Refusal:
+    """`pytest.raises`, with contracts lifted: what a call refuses mostly breaks them too."""
+
+    def __init__(self, *given: Any, _raises: Any = pytest.raises, **words: Any):
+        self.raises, self.before = _raises(*given, **words), jaxtyping.config.jaxtyping_disable
+
+    def __enter__(self) -> Any:
+        jaxtyping.config.update("jaxtyping_disable", True)
+        return self.raises.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        jaxtyping.config.update("jaxtyping_disable", self.before)
+        return self.raises.__exit__(*error)
+
+
+pytest.raises = Refusal
 
 
 @pytest.fixture

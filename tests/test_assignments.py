@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +344,105 @@ def test_six_students_from_release_to_grades(course: Path) -> None:
     assert {float(row["max_score"]) for row in rows} == {40}
     stopped = (course / "autograded" / "endless" / CYCLE / f"{CYCLE}.ipynb").read_text()
     assert "stopped after 20 seconds" in stopped
+
+
+@pytest.fixture
+def cleaned(course: Path) -> Callable[[NotebookNode], NotebookNode]:
+    """What a notebook is like before it is run."""
+    config = PyFileConfigLoader("nbgrader_config.py", str(course)).load_config()
+    gradebook = f"sqlite:///{course / 'gradebook.db'}"
+    resources = {"nbgrader": {"notebook": CYCLE, "assignment": CYCLE, "db_url": gradebook}}
+
+    def clean(notebook: NotebookNode) -> NotebookNode:
+        for step in config.Autograde.sanitize_preprocessors:
+            notebook, _ = step(config=config)(notebook, resources)
+        return notebook
+
+    return clean
+
+
+def graded(notebook: NotebookNode) -> list[str]:
+    return [metadata(cell)["grade_id"] for cell in notebook.cells if metadata(cell).get("grade")]
+
+
+@pytest.mark.slow
+class TestLostCells:
+    @pytest.mark.parametrize(
+        "lost",
+        [
+            lambda cells: [cell for cell in cells if not by_hand(cell)],
+            lambda cells: [cell for cell in cells if not metadata(cell).get("grade")],
+            lambda cells: [cell for cell in cells if not metadata(cell)],
+            lambda cells: cells[: len(cells) // 2],
+            lambda cells: [],
+        ],
+        ids=["answers by hand", "all graded", "all of nbgrader's", "second half", "all"],
+    )
+    def test_come_back_in_their_order(self, course, cleaned, lost) -> None:
+        whole = answered(course, {})
+        order = graded(whole)
+        notebook = cleaned(nbformat.v4.new_notebook(cells=lost(answered(course, {}).cells)))
+        assert graded(notebook) == order
+        best = points(whole.cells, lambda cell: metadata(cell).get("grade"))
+        assert points(notebook.cells, lambda cell: metadata(cell).get("grade")) == best
+
+    def test_of_two_halves_the_last_counts(self, course, cleaned) -> None:
+        notebook = answered(course, {})
+        order, place = (
+            graded(notebook),
+            next(filter(lambda i: by_hand(notebook.cells[i]), range(99))),
+        )
+        second = deepcopy(notebook.cells[place])
+        second.source = "The second half."
+        notebook.cells.insert(place + 1, second)
+        notebook = cleaned(notebook)
+        assert graded(notebook) == order
+        assert notebook.cells[place + 1].source == "The second half."
+        assert metadata(notebook.cells[place]) == {}
+
+    def test_a_cell_of_another_set_is_no_graded_one(self, course, cleaned) -> None:
+        notebook = answered(course, {})
+        order = graded(notebook)
+        foreign = deepcopy(next(filter(by_machine, notebook.cells)))
+        foreign.metadata.nbgrader["grade_id"] = "of_another_set"
+        notebook.cells.append(foreign)
+        assert graded(cleaned(notebook)) == order
+
+
+@pytest.mark.slow
+def test_what_cannot_be_graded_is_named_and_has_no_score(tmp_path: Path) -> None:
+    course = make.build(SEEDS[0], [CYCLE], folder=tmp_path)
+    release = (course / "release" / CYCLE / f"{CYCLE}.ipynb").read_bytes()
+
+    def hand_in(student: str, name: str, content: bytes, assignment: str = CYCLE) -> Path:
+        folder = course / "submitted" / student / assignment
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+        return folder
+
+    hand_in("renamed", f"{CYCLE} (1).ipynb", release)
+    hand_in("broken", f"{CYCLE}.ipynb", release[:500])
+    hand_in("marked", f"{CYCLE}.ipynb", b"\xef\xbb\xbf" + release)
+    late = hand_in("late", f"{CYCLE}.ipynb", release)
+    (late / "timestamp.txt").write_text("on Friday, I think")
+    hand_in("elsewhere", f"{CYCLE}.ipynb", release, "kernels")
+    command = [sys.executable, "-m", "nbgrader"]
+    subprocess.run([*command, "autograde", CYCLE], cwd=course, capture_output=True, check=False)
+    log = nbgrader(course, "export", "--to=grades.csv")
+    with (course / "grades.csv").open(newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    notes = {
+        "renamed": rf"{CYCLE}.ipynb is not among {CYCLE} \(1\).ipynb",
+        "broken": "see nbgrader autograde",
+        "marked": "see nbgrader autograde",
+        "late": "see nbgrader autograde",
+        "elsewhere": "no assignment has this name",
+    }
+    assert rows.keys() == notes.keys()
+    for student, note in notes.items():
+        assert re.search(note, rows[student]["note"]), rows[student]
+        assert rows[student]["raw_score"] == rows[student]["score"] == ""
+        assert f"no grade: {student}, " in log
 
 
 def run(*sources: str, cell_seconds: int = 30, notebook_seconds: int = 60) -> list[NotebookNode]:

@@ -188,6 +188,32 @@ class TestActivations:
             )
 
 
+def make_network(seed: int) -> networks.FullyConnected:
+    return networks.FullyConnected([3, 8, 1], normalized("tanh"), 0.1, key=jax.random.key(seed))
+
+
+def make_images(seed: int) -> networks.Deconvolutional:
+    return networks.Deconvolutional(STACK, [3, 2], RELU, 0.1, key=jax.random.key(seed))
+
+
+def make_kernel(seed: int) -> deconvolution.Compressed:
+    return deconvolution.compressed(STACK, RELU, 0.1 + 0.1 * seed, jnp.eye(2)).ntk
+
+
+def make_chaotic_kernel(seed: int) -> deconvolution.Compressed:
+    """With exponents, for r^depth leaves the range of floats."""
+    deep = deconvolution.DeconvStack(2, [graphs.convolution(3, padding=1)] * 260)
+    return deconvolution.compressed(deep, normalized("relu"), 0.1 + 0.01 * seed, jnp.eye(2)).ntk
+
+
+MADE = {
+    "fully connected": make_network,
+    "deconvolutional": make_images,
+    "kernel": make_kernel,
+    "kernel with exponents": make_chaotic_kernel,
+}
+
+
 class TestValues:
     @pytest.mark.parametrize("make", [standardized, normalized, lambda n: recentred(n, 0.5)])
     @pytest.mark.parametrize("name", ["relu", "gelu", "tanh"])
@@ -209,6 +235,40 @@ class TestValues:
         assert second == first
         compiled(second, 1.0)
         assert compiled._cache_size() == 1
+
+    def test_activations_go_through_transformations(self):
+        sigma, x = normalized("tanh"), jnp.array([0.3, -0.2])
+        mapped, values = jax.vmap(lambda s, x: (s, s(x)), (None, 0), (None, 0))(sigma, x)
+        assert mapped == sigma == jax.tree.map(jnp.negative, sigma)
+        assert values == pytest.approx(np.asarray(sigma(x)), abs=1e-6)
+        assert len({sigma, deepcopy(sigma), standardized("tanh")}) == 2
+
+    @pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+    def test_networks_and_kernels(self, make):
+        value, other = make(0), make(1)
+        copies = pickle.loads(pickle.dumps(value)), deepcopy(value), make(0)
+        compiled = jax.jit(lambda v: v)(value), jax.tree.map(lambda x: x, value)
+        for again in (*copies, *compiled):
+            assert again == value
+            assert hash(again) == hash(value)
+        assert value != other
+        assert value != "another"
+        assert len({value, *copies, other}) == 2
+        both = jax.vmap(lambda v: jax.tree.map(lambda x: 2 * x, v))(
+            jax.tree.map(lambda *x: jnp.stack(x), value, other)
+        )
+        doubled = jax.tree.map(lambda x: x[1] // 2 if x.dtype == jnp.int32 else x[1] / 2, both)
+        assert doubled == other
+
+    def test_kernels_are_mapped_over_what_they_are_made_from(self):
+        def kernel(beta):
+            return deconvolution.compressed(STACK, RELU, beta, jnp.eye(2)).ntk
+
+        betas = jnp.array([0.1, 0.3])
+        each = jax.vmap(kernel)(betas)
+        assert jax.vmap(lambda one: one.dense())(each)[1] == pytest.approx(
+            np.asarray(kernel(0.3).dense()), abs=1e-6
+        )
 
     def test_networks_map_with_their_copies(self):
         doubled = jax.tree.map(jnp.add, NETWORK, deepcopy(NETWORK))

@@ -952,6 +952,41 @@ class TestFolder:
         with pytest.raises(ValueError, match=r"`path` must hold files in .*mine has none"):
             load()
 
+    def test_a_linked_folder_inside_a_class_is_of_it(self, save, load, tmp_path):
+        for number in range(5):
+            save(f"cats/{number}.png", flat(10))
+            save(f"dogs/{number}.png", flat(20))
+        elsewhere = save("../elsewhere/5.png", flat(10)).parent
+        (tmp_path / "mine" / "cats" / "linked").symlink_to(elsewhere)
+        (tmp_path / "mine" / "cats" / "round").symlink_to(tmp_path / "mine" / "cats")
+        assert np.bincount(load().labels).tolist() == [5, 4]  # of 6 and 5, for training
+
+    def test_folders_named_like_pictures_are_folders(self, save, load):
+        save("a.png/album.jpg/1.png", flat(0))
+        save("b.png/2.png", flat(0))
+        assert load().classes == ("a.png", "b.png")
+        assert len(load()) == 2
+
+    @pytest.mark.parametrize("suffix", ["jfif", "pgm", "avif", "JPE"])
+    def test_whatever_pillow_reads_is_a_picture(self, save, load, tmp_path, suffix):
+        save("a.png", flat(0))
+        kind = {"jfif": "jpeg", "pgm": "ppm", "JPE": "jpeg"}.get(suffix, suffix)
+        Image.new("L", (20, 20)).save(tmp_path / "mine" / f"b.{suffix}", kind)
+        assert len(load()) == 2
+
+    @pytest.mark.parametrize("name", ["b.svg", "b.HEIC", "cats/b.jxl"])
+    def test_a_picture_that_pillow_does_not_read_is_named(self, save, load, tmp_path, name):
+        save(f"{Path(name).parent}/a.png", flat(0))
+        (tmp_path / "mine" / name).write_bytes(b"picture")
+        with pytest.raises(ValueError, match=rf"that Pillow can read; .*{name} is none"):
+            load()
+
+    def test_splits_are_no_classes(self, save, load):
+        save("train/cats/1.png", flat(0))
+        save("Test/cats/1.png", flat(0))
+        with pytest.raises(ValueError, match=r"got Test and train, which are splits. Give .*Test"):
+            load()
+
     def test_empty_class(self, save, load, tmp_path):
         save("cats/1.png", flat(0))
         (tmp_path / "mine" / "dogs").mkdir()

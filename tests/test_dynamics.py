@@ -224,8 +224,8 @@ class TestFlow:
         np.testing.assert_allclose(slope, wanted, rtol=1e-4, atol=1e-4)
 
     def test_frozen_kernels_learn_the_mean_first_and_slowly_the_rest(self):
-        x = circle(2 * jnp.pi * jnp.arange(40) / 40)
-        y = 1 + jnp.cos(2 * jnp.pi * jnp.arange(40) / 40)
+        angles = 2 * jnp.pi * jnp.arange(40.0) / 40
+        x, y = circle(angles), 1 + jnp.cos(angles)
         frozen = dynamics.flow(kernels.gram(standardized("relu"), 0.5, 32, x), y)
         chaotic = dynamics.flow(kernels.gram(normalized("relu"), 0.0, 32, x), y)
         np.testing.assert_allclose(frozen.train(20.0), 1, atol=0.1)
@@ -308,7 +308,7 @@ class TestDescend:
             test_initial=problem.test_initial,
             record=1000,
         )
-        flow, times = problem.flow(), rate * found.steps
+        flow, times = problem.flow(), rate * np.asarray(found.steps)
         np.testing.assert_allclose(found.train, flow.train(times), atol=1e-3)
         np.testing.assert_allclose(found.test, flow.test(times), atol=1e-3)
         np.testing.assert_allclose(found.loss, flow.loss(times), rtol=3e-3)

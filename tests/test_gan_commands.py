@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from freezechaos.gan import commands
+from freezechaos.gan import commands, training
 from freezechaos.gan.checkpoints import Checkpoints, read_preset
 from freezechaos.gan.experiments import EXPERIMENTS
 
@@ -74,6 +75,16 @@ class TestTrain:
         with Image.open(folder / "film.gif") as film:
             assert film.n_frames == 2
         assert read_preset(folder).width == 4
+
+    def test_keeps_memory_once_all_is_compiled(self, there, monkeypatch):
+        calls = []
+        advance = training.advance
+        monkeypatch.setattr(commands.devices, "keep_memory", lambda: calls.append("kept"))
+        monkeypatch.setattr(
+            training, "advance", lambda *given: (calls.append("steps"), advance(*given))[1]
+        )
+        assert commands.main([*TRAIN.split(), "--steps", "2", "--folder", "a"]) == 0
+        assert calls[:2] == ["steps", "kept"]
 
     def test_goes_on(self, there, capsys):
         assert commands.main([*TRAIN.split(), "--steps", "2", "--folder", "a"]) == 0
@@ -181,7 +192,7 @@ class TestStudy:
             commands.study, "study", lambda *given, **options: asked.append((given, options))
         )
         assert commands.main(["study", "depth", "headline", "--seeds", "2", "--folder", "x"]) == 0
-        assert asked == [((n, Path("x")), {"seeds": 2}) for n in ("depth", "headline")]
+        assert asked == [((n, Path("x")), {"seeds": 2, "each": ANY}) for n in ("depth", "headline")]
 
     @pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp932"])
     def test_on_any_console(self, encoding):

@@ -78,7 +78,7 @@ class TestPresets:
         with pytest.raises((ValueError, TypeError), match=message):
             replace(TINY, **change)
 
-    def test_keep_what_json_keeps(self):
+    def test_keep_what_json_keeps(self, lifted):
         """Numbers of NumPy and a path become Python's, and the path absolute."""
         preset = replace(
             TINY, seed=np.arange(3)[2], beta=np.float32(0.25), normalized=np.bool_(True),
@@ -155,7 +155,8 @@ class TestGenerator:
             (jnp.full(4, 0.5), jnp.full(4, 3.0)),
         )  # fmt: skip
         pre = network.network.affine(0, z[:, None, None, :])
-        normed = np.asarray(pre - pre.mean((0, 1, 2))) / np.asarray(pre.std((0, 1, 2)))
+        known = np.asarray(pre)
+        normed = (known - known.mean((0, 1, 2))) / known.std((0, 1, 2))
         expected = network.network.activation(jnp.asarray(3 + normed / 2, jnp.float32))
         np.testing.assert_allclose(gained._hidden(0, pre), expected, atol=1e-4)
         with pytest.raises(ValueError, match="must be 2 vectors each"):
@@ -208,14 +209,15 @@ class TestDcgan:
         x = z[:, None, None, :]
         for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             if layer:
-                mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+                mean, variance = (f((0, 1, 2), keepdims=True) for f in (x.mean, x.var))
                 x = (x - mean) / jnp.sqrt(variance + 1e-6)
-                x = activation(x * gains[layer - 1] + shifts[layer - 1])
+                gain, shift = (each[layer - 1][None, None, None] for each in (gains, shifts))
+                x = activation(x * gain + shift)
             stride, pad = (1, 3) if layer == 0 else (2, 2)
             x = jax.lax.conv_transpose(
                 x, weight[::-1, ::-1], (stride, stride), [(pad, pad)] * 2,
                 dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            ) + bias  # fmt: skip
+            ) + bias[None, None, None]  # fmt: skip
         return jnp.tanh(x)
 
     def test_is_born_with_deviation_002_and_no_bias(self):
@@ -346,7 +348,7 @@ class TestPenalty:
         weight = np.arange(12.0, dtype=np.float32).reshape(2, 3, 2) / 10
 
         def linear(images):
-            return jnp.sum(images * weight, (1, 2, 3)) + 5
+            return jnp.sum(images * weight[None], (1, 2, 3)) + 5
 
         found = squared_slope(linear, jnp.ones((7, 2, 3, 2)))
         np.testing.assert_allclose(found, np.sum(weight**2) / 2, rtol=1e-6)

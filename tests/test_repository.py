@@ -4,11 +4,19 @@ import ast
 import os
 import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import yaml
+from sphinx.util.inspect import stringify_signature
+
+from freezechaos import kernels
+from package_reference import shortened
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "companion" / "freezechaos"
@@ -16,6 +24,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # A module imports only from floors below its own.
 FLOORS = (
+    {"types"},
     {"numerics", "scalars"},
     {"expectations", "graphs", "matrices"},
     {"activations"},
@@ -29,7 +38,16 @@ FLOORS = (
     {"explorers", "course", "__main__"},
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-INTERNAL = {"numerics", "scalars", "expectations", "matrices", "checks", "duals", "__main__"}
+INTERNAL = {
+    "types",
+    "numerics",
+    "scalars",
+    "expectations",
+    "matrices",
+    "checks",
+    "duals",
+    "__main__",
+}
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 
 PIN = re.compile(r"^([a-z0-9][^ ]*==[^\\]*?) *\\?$")
@@ -84,12 +102,45 @@ def test_imports_come_from_floors_below(path: Path) -> None:
             assert root not in DRAWING, f"{module} imports {root}"
 
 
+def test_modules_come_when_they_are_asked_for() -> None:
+    code = """
+import sys, freezechaos
+assert not {"jax", "numpy", "matplotlib"} & sys.modules.keys()
+assert freezechaos.scalars.integer("n", 3, 1, "") == 3
+assert not {"matplotlib", "freezechaos.gan"} & sys.modules.keys()
+assert {"kernels", "gan", "__version__"} <= set(dir(freezechaos))
+assert not hasattr(freezechaos, "nothing")
+print(freezechaos.__version__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == version("freeze-and-chaos")
+
+
+def test_the_version_is_that_of_the_citation() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert project["version"] == citation["version"]
+
+
+def test_the_package_is_typed() -> None:
+    """And mypy finds every public module as an attribute."""
+    known = {name.rpartition(".")[2] for name in imports(PACKAGE / "__init__.py")}
+    assert {module_of(path) for path in sources()} - INTERNAL <= known
+    assert (PACKAGE / "py.typed").exists()
+
+
 def test_reference_names_every_public_module() -> None:
     reference = (ROOT / "book" / "api.md").read_text()
     named = re.search(r"{package-reference}\n(.*?)```", reference, re.DOTALL)
     assert named
     modules = {name.partition(".")[0] for name in named[1].split()}  # gan.study is of gan
     assert modules == {module_of(path) for path in sources()} - INTERNAL
+
+
+def test_reference_has_the_words_of_the_source() -> None:
+    text = shortened(stringify_signature(signature(kernels.gram), unqualified_typehints=True))
+    assert "beta: Number, depth: Integer, x1: ~jaxtyping.Real[ArrayLike, 'n d']" in text
+    assert "-> ~jaxtyping.Float[Array, 'n m']" in text
 
 
 def test_environment_has_the_versions_of_the_lock() -> None:

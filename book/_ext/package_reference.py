@@ -14,6 +14,23 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 CODE = re.compile(r"(``?.+?``?)")
+KIND = r"~?(?:jaxtyping\.)?"
+NUMPY = r"~?(?:numpy\.)?"
+WORDS = (  # in turn
+    (r"~?(jax\.)?jaxlib\._jax\.", ""),
+    (
+        rf"({KIND}\w+)\[Array, ('[^']*')\] \| \1\[{NUMPY}ndarray, \2\]"
+        rf"(?: \| {NUMPY}number)?(?: \| int)?(?: \| float)?",
+        r"\1[ArrayLike, \2]",
+    ),
+    (
+        rf"float \| {NUMPY}integer \| {NUMPY}floating \| {KIND}Real\[ArrayLike, ''\]",
+        "Number",
+    ),
+    (rf"int \| {NUMPY}integer \| {KIND}Int\[ArrayLike, ''\]", "Integer"),
+    (rf"{KIND}Real\[ArrayLike, '\.\.\.'\]", "Numbers"),
+    (rf"{KIND}Int\[ArrayLike, '\.\.\.'\]", "Integers"),
+)
 
 
 class PackageReference(SphinxDirective):
@@ -56,12 +73,15 @@ def short_arrays(
     signature: str,
     returns: str,
 ) -> tuple[str, str]:
-    """Write `Float[Array, "n d"]` as the source does, without where JAX keeps its arrays."""
-    short = [
-        text and re.sub(r"~?(jax\.)?jaxlib\._jax\.", "", text)
-        for text in (signature, returns)
-    ]
-    return short[0], short[1]
+    """Write arrays and numbers as the source does: `Float[Array, "n d"]`, `Number`."""
+    return shortened(signature), shortened(returns)
+
+
+def shortened(text: str) -> str:
+    """An annotation as Python has it, in the words of the source and of `freezechaos.types`."""
+    for pattern, words in WORDS:
+        text = text and re.sub(pattern, words, text)
+    return text
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

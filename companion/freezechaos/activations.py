@@ -22,11 +22,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 from numpy.polynomial import chebyshev
 
 from . import expectations, scalars
-from .numerics import read_only, safe_sqrt
+from .numerics import floating, read_only, safe_sqrt
+from .types import Number
 
 _SERIES_LENGTH = 2048  # Hermite coefficients looked at to tell smooth activations from others
 _CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
@@ -111,9 +113,9 @@ class Activation:
     def __deepcopy__(self, memo: Any) -> "Activation":
         return self  # nothing in it can be changed
 
-    def function(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def function(self, x: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         """sigma(x), elementwise."""
-        return (self.base.function(x) - self.shift) / self.deviation
+        return (self.base.function(floating(x)) - self.shift) / self.deviation
 
     def quadrature(self, angle: float) -> float:
         """R(cos(angle)) by direct two-dimensional quadrature, in float64."""
@@ -136,26 +138,28 @@ class Activation:
         """Whether E[sigma(Z)] = 0, but for rounding."""
         return bool(self.centre[0] <= 1e-28)
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def __call__(self, x: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         """sigma(x), elementwise."""
         return self.function(x)
 
-    def dual(self, correlation: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def dual(self, correlation: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         """R(rho) = E[sigma(u) sigma(v)] for correlations rho in [-1, 1]."""
         return self._dual_pair(correlation)[0]
 
-    def derivative_dual(self, correlation: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def derivative_dual(self, correlation: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         """R'(rho) = E[sigma'(u) sigma'(v)] for correlations rho in [-1, 1]."""
         return self._dual_pair(correlation)[1]
 
-    def dual_gap(self, gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def dual_gap(self, gap: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         """R(1) - R(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
+        gap = floating(gap)
         near, _ = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
         small = self.derivative_second_moment * gap * (1 - near)
         return jnp.where(gap <= 0.5, small, self.second_moment - self.dual(1 - gap))
 
-    def derivative_dual_gap(self, gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def derivative_dual_gap(self, gap: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         """R'(1) - R'(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
+        gap = floating(gap)
         _, near = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
         moment = self.derivative_second_moment
         far = moment - self.derivative_dual(1 - gap)
@@ -170,9 +174,9 @@ class Activation:
             value = value * rho + float(coefficient)
         return value * rho * rho, (slope * rho + 2 * value) * rho
 
-    def _dual_pair(self, correlation: Array) -> tuple[Array, Array]:
-        rho = jnp.asarray(correlation)
-        rho = rho.astype(jnp.promote_types(rho.dtype, jnp.float32))
+    def _dual_pair(self, correlation: ArrayLike) -> tuple[Array, Array]:
+        rho = floating(correlation)
+        rho = rho if rho.dtype == jnp.float64 else rho.astype(jnp.float32)
         moment = self.derivative_second_moment
         gap = 1 - jnp.abs(rho)
         gap = jnp.where((gap >= 0) & (gap <= 0.5), gap, 0)  # clip would halve slopes at its ends
@@ -224,7 +228,7 @@ def normalized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     return _made(given, f"normalized {_name(given)}", 1.0)
 
 
-def recentred(name_or_callable: str | Callable[[Array], Array], share: float) -> Activation:
+def recentred(name_or_callable: str | Callable[[Array], Array], share: Number) -> Activation:
     """The activation less a share of its mean, then scaled to E[sigma(Z)^2] = 1.
 
     A share of 0 is `standardized`, of 1 `normalized`. With m the mean of the standardized
@@ -252,7 +256,8 @@ class LeakyReLU:
 
     negative_slope: float
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+        x = floating(x)
         return jnp.where(x > 0, x, self.negative_slope * x)
 
     @property
@@ -260,7 +265,7 @@ class LeakyReLU:
         return f"leaky_relu({self.negative_slope:g})"
 
 
-def leaky_relu(negative_slope: float) -> LeakyReLU:
+def leaky_relu(negative_slope: Number) -> LeakyReLU:
     """max(x, 0) + negative_slope min(x, 0), to hand to `standardized` or `normalized`.
 
     Arguments:
@@ -535,7 +540,7 @@ def _parity(value: expectations.Function) -> int:
 def _converges(hermite: np.ndarray, derivative_moment: float) -> bool:
     """Whether the Hermite series is exact to float64, even in the dual's second derivative."""
     last = np.max(hermite[-16:] ** 2)
-    return len(hermite) ** 3 * last <= 1e-15 * derivative_moment
+    return bool(len(hermite) ** 3 * last <= 1e-15 * derivative_moment)
 
 
 def _ends_from_series(hermite: np.ndarray, derivative_moment: float) -> tuple[End, End]:

@@ -461,7 +461,7 @@ def reach(activation: Activation, terms: int) -> float:
                 missed = moment - np.sum((slope(s * nodes) @ basis) ** 2)
                 off = value(s * nodes) @ basis[:, 0] - weight @ value(s * fine)
                 size = weight @ value(s * fine) ** 2
-            return abs(missed) <= _MISSED * moment and off**2 <= _MISSED**2 * size
+            return bool(abs(missed) <= _MISSED * moment and off**2 <= _MISSED**2 * size)
 
         low, high = 0.0, 1 / _FARTHEST
         while high < _FARTHEST and reaches(high):

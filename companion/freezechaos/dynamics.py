@@ -25,9 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 
 from . import checks, matrices
+from .types import Integer, Number
 
 _HALVINGS = 100
 
@@ -57,7 +58,7 @@ class GradientFlow(eqx.Module):
     test_initial: Float[Array, "m outputs"] | None
     single: bool = eqx.field(static=True)
 
-    def train(self, time: float | Float[ArrayLike, "*times"]) -> Float[Array, "..."]:
+    def train(self, time: Real[ArrayLike, "*times"]) -> Float[Array, "..."]:
         """Outputs on the training inputs, [*times, n] or [*times, n, outputs].
 
         f_0 + sum_k v_k (1 - exp(-rate_k t)) v_k^T (y - f_0).
@@ -68,7 +69,7 @@ class GradientFlow(eqx.Module):
         rates, time = self._spread(time)
         return self._outputs(self.vectors, -jnp.expm1(-_exponent(rates, time)), self.initial)
 
-    def test(self, time: float | Float[ArrayLike, "*times"]) -> Float[Array, "..."]:
+    def test(self, time: Real[ArrayLike, "*times"]) -> Float[Array, "..."]:
         """Outputs on the test inputs, [*times, m] or [*times, m, outputs].
 
         f_0 + (1 / n) K_test sum_k v_k phi_k v_k^T (y - f_0), phi_k = (1 - exp(-rate_k t)) / rate_k.
@@ -93,7 +94,7 @@ class GradientFlow(eqx.Module):
         gain = jnp.where(rates > 0, -jnp.expm1(-_exponent(rates, time)) / safe, never)
         return self._outputs(self.test_modes, gain, self.test_initial)
 
-    def loss(self, time: float | Float[ArrayLike, "*times"]) -> Float[Array, "*times"]:
+    def loss(self, time: Real[ArrayLike, "*times"]) -> Float[Array, "*times"]:
         """Training loss 1 / (2 n) sum_i |f(x_i) - y_i|^2, summed over outputs.
 
         Arguments:
@@ -105,7 +106,7 @@ class GradientFlow(eqx.Module):
             jnp.exp(-2 * _exponent(rates, time)), share, precision=lax.Precision.HIGHEST
         )
 
-    def time_to_fit(self, fraction: float) -> float:
+    def time_to_fit(self, fraction: Number) -> float:
         """The time at which the training loss has fallen to a fraction of its start.
 
         Infinite where the part of the labels that the kernel never learns is larger than that.
@@ -156,12 +157,12 @@ class GradientFlow(eqx.Module):
 
 
 def flow(
-    train_gram: Float[ArrayLike, "n n"],
-    labels: Float[ArrayLike, "n *outputs"],
-    test_gram: Float[ArrayLike, "m n"] | None = None,
+    train_gram: Real[ArrayLike, "n n"],
+    labels: Real[ArrayLike, "n *outputs"],
+    test_gram: Real[ArrayLike, "m n"] | None = None,
     *,
-    initial: float | Float[ArrayLike, "n *outputs"] = 0.0,
-    test_initial: float | Float[ArrayLike, "m *outputs"] = 0.0,
+    initial: Number | Real[ArrayLike, "n *outputs"] = 0.0,
+    test_initial: Number | Real[ArrayLike, "m *outputs"] = 0.0,
 ) -> GradientFlow:
     """Gradient flow on the squared loss, df/dt = -(1 / n) K (f - y), solved for all times.
 
@@ -217,16 +218,16 @@ class Descent(NamedTuple):
 
 
 def descend(
-    train_gram: Float[ArrayLike, "n n"],
-    labels: Float[ArrayLike, "n *outputs"],
-    steps: int,
-    learning_rate: float,
-    momentum: float = 0.0,
+    train_gram: Real[ArrayLike, "n n"],
+    labels: Real[ArrayLike, "n *outputs"],
+    steps: Integer,
+    learning_rate: Number,
+    momentum: Number = 0.0,
     *,
-    test_gram: Float[ArrayLike, "m n"] | None = None,
-    initial: float | Float[ArrayLike, "n *outputs"] = 0.0,
-    test_initial: float | Float[ArrayLike, "m *outputs"] = 0.0,
-    record: int = 1,
+    test_gram: Real[ArrayLike, "m n"] | None = None,
+    initial: Number | Real[ArrayLike, "n *outputs"] = 0.0,
+    test_initial: Number | Real[ArrayLike, "m *outputs"] = 0.0,
+    record: Integer = 1,
 ) -> Descent:
     """Gradient descent with heavy-ball momentum, followed on the outputs step by step.
 
@@ -288,7 +289,7 @@ def _descended(
     return jnp.concatenate([distance[None], lax.scan(chunk, start, None, length=records)[1]])
 
 
-def largest_learning_rate(train_gram: Float[ArrayLike, "n n"], momentum: float = 0.0) -> float:
+def largest_learning_rate(train_gram: Real[ArrayLike, "n n"], momentum: Number = 0.0) -> float:
     """The learning rate at which gradient descent begins to diverge, 2 n (1 + mu) / lambda_max.
 
     Arguments:
@@ -316,10 +317,10 @@ def _momentum(value: Any) -> float:
 
 
 def ridge(
-    train_gram: Float[ArrayLike, "n n"],
-    labels: Float[ArrayLike, "n *outputs"],
-    test_gram: Float[ArrayLike, "m n"],
-    ridge: float | Float[ArrayLike, "*ridges"] = 0.0,
+    train_gram: Real[ArrayLike, "n n"],
+    labels: Real[ArrayLike, "n *outputs"],
+    test_gram: Real[ArrayLike, "m n"],
+    ridge: Real[ArrayLike, "*ridges"] = 0.0,
 ) -> Float[Array, "..."]:
     """Kernel ridge regression, K_test (K + ridge (trace K / n) I)^-1 y, for many ridges at once.
 
@@ -349,7 +350,7 @@ def _regression(
     return (cross @ modes.vectors) @ ((modes.vectors.T @ y) / shifted[..., None])
 
 
-def one_hot(labels: Int[ArrayLike, " n"], classes: int) -> Float[Array, "n classes"]:
+def one_hot(labels: Int[ArrayLike, " n"], classes: Integer) -> Float[Array, "n classes"]:
     """Targets of classification by regression: 1 - 1/C for the class, -1/C for the others.
 
     Each row sums to 0, so that a network that starts at 0 starts undecided.
@@ -365,13 +366,13 @@ def one_hot(labels: Int[ArrayLike, " n"], classes: int) -> Float[Array, "n class
     Array([[-0.5,  0.5],
            [ 0.5, -0.5]], dtype=float32)
     """
-    checks.whole("classes", classes, 2, "It counts the classes; try 10.")
+    classes = checks.whole("classes", classes, 2, "It counts the classes; try 10.")
     numbers = _classes("labels", labels, classes)
     return jax.nn.one_hot(numbers, classes) - 1 / classes
 
 
 def accuracy(
-    outputs: Float[ArrayLike, "*batch n classes"], labels: Int[ArrayLike, " n"]
+    outputs: Real[ArrayLike, "*batch n classes"], labels: Int[ArrayLike, " n"]
 ) -> Float[Array, "*batch"]:
     """Share of inputs whose largest output is that of their class; NaN where an output is NaN.
 
@@ -403,15 +404,15 @@ class LearningCurve(NamedTuple):
 
 
 def learning_curve(
-    train_gram: Float[ArrayLike, "n n"],
-    labels: Int[ArrayLike, " n"] | Float[ArrayLike, "n *outputs"],
-    test_gram: Float[ArrayLike, "m n"],
-    test_labels: Int[ArrayLike, " m"] | Float[ArrayLike, "m *outputs"],
-    sizes: Sequence[int],
+    train_gram: Real[ArrayLike, "n n"],
+    labels: Real[ArrayLike, "n *outputs"],
+    test_gram: Real[ArrayLike, "m n"],
+    test_labels: Real[ArrayLike, "m *outputs"],
+    sizes: Sequence[Integer] | Int[ArrayLike, " sizes"],
     *,
     key: PRNGKeyArray,
-    repeats: int = 8,
-    ridge: float = 0.0,
+    repeats: Integer = 8,
+    ridge: Number = 0.0,
 ) -> LearningCurve:
     """How well kernel regression does on the test inputs, against the size of its training set.
 
@@ -432,7 +433,8 @@ def learning_curve(
     """
     gram, rounding = matrices.gram("train_gram", train_gram), matrices.rounding(train_gram)
     cross, strength = _cross_gram(test_gram, len(gram)), _strengths(_number("ridge", ridge))
-    counts = _sizes(sizes, len(gram), repeats)
+    repeats = checks.whole("repeats", repeats, 2, "One draw has no standard error; try 8.")
+    counts = _sizes(sizes, len(gram))
     targets, score = _scored(labels, test_labels, len(gram), len(cross))
     scores = np.empty((repeats, len(counts)))
     for repeat, draw in enumerate(jax.random.split(key, repeats)):
@@ -591,7 +593,7 @@ def _strengths(ridge: Any) -> np.ndarray:
     return strengths
 
 
-def _sizes(sizes: Any, n: int, repeats: int) -> np.ndarray:
+def _sizes(sizes: Any, n: int) -> np.ndarray:
     counts = np.asarray(sizes)
     if counts.ndim != 1 or counts.dtype.kind not in "iu" or not counts.size:
         raise TypeError(f"`sizes` must be a list of integers; got {sizes!r}. Try [10, 30, 100].")
@@ -600,5 +602,4 @@ def _sizes(sizes: Any, n: int, repeats: int) -> np.ndarray:
             f"`sizes` must lie in 1, ..., {n}, the number of training inputs; got "
             f"{counts.min()} to {counts.max()}. Leave out the others or bring more inputs."
         )
-    checks.whole("repeats", repeats, 2, "One draw has no standard error; try 8.")
     return counts

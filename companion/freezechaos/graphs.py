@@ -20,8 +20,9 @@ import numpy as np
 
 from .numerics import read_only
 from .scalars import is_integer
+from .types import Integer
 
-Lengths = int | tuple[int, ...]
+Lengths = Integer | tuple[Integer, ...]
 Method = Literal["nearest", "bilinear"]
 Parametrization = Literal["graph", "usual", "gain"]
 
@@ -136,7 +137,7 @@ class Layer:
     def along(self, axis: int) -> AxisLayer:
         """The layer along one axis."""
         window, stride, padding, output_padding, scale = (
-            value[axis] if isinstance(value, tuple) else value for value in self._lengths
+            int(value[axis] if isinstance(value, tuple) else value) for value in self._lengths
         )
         return AxisLayer(window, stride, padding, output_padding, scale, self.method)
 
@@ -237,7 +238,7 @@ def _mapped(function: Callable[[int, int], int], one: Lengths, other: Lengths) -
     axes = max(given, default=1)
     first, second = (value if isinstance(value, tuple) else (value,) * axes
                      for value in (one, other))  # fmt: skip
-    results = tuple(map(function, first, second))
+    results = tuple(map(function, map(int, first), map(int, second)))
     return results if given else results[0]
 
 

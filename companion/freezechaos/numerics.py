@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from math import sqrt
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from .types import Numbers
 
 
 def hermite(
@@ -19,6 +22,26 @@ def hermite(
     for k in range(count):
         yield current
         previous, current = current, (z * current - sqrt(k) * previous) / sqrt(k + 1)
+
+
+def floating(x: Numbers | list[Any]) -> Float[Array, "..."]:
+    """As a JAX array of floats, which integers become."""
+    array = jnp.asarray(x)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def aligned(*arrays: Array) -> list[Array]:
+    """With as many axes each, new ones in front, as broadcasting would have it; not the scalars."""
+    axes = max(array.ndim for array in arrays)
+    return [
+        array.reshape((1,) * (axes - array.ndim) + array.shape) if array.ndim else array
+        for array in arrays
+    ]
+
+
+def wider(x: Float[Array, "..."], other: Float[Array, "..."]) -> Any:
+    """The type of floats of both, which JAX will not choose itself where promotion is strict."""
+    return max(x.dtype, other.dtype, key=lambda dtype: jnp.finfo(dtype).bits)
 
 
 def safe_sqrt(x: Array) -> Array:

@@ -11,10 +11,12 @@ from enum import StrEnum
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
 from . import checks
 from .activations import Activation
+from .types import Number, Numbers
 
 EDGE_WIDTH = 1e-6
 """|r - 1| below this is the edge: float32 cannot tell the difference."""
@@ -28,9 +30,7 @@ class Regime(StrEnum):
     CHAOS = "chaos"
 
 
-def characteristic_value(
-    activation: Activation, beta: float | Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
+def characteristic_value(activation: Activation, beta: Numbers) -> Float[Array, "..."]:
     """r = (1 - beta^2) E[sigma'(Z)^2].
 
     Arguments:
@@ -61,7 +61,7 @@ def critical_beta(activation: Activation) -> float:
     return float(np.sqrt(1 - 1 / moment)) if moment >= 1 else float("nan")
 
 
-def regime(activation: Activation, beta: float) -> Regime:
+def regime(activation: Activation, beta: Number) -> Regime:
     """Freeze for r < 1, chaos for r > 1, the edge where |r - 1| < 1e-6.
 
     >>> from freezechaos import activations
@@ -74,13 +74,13 @@ def regime(activation: Activation, beta: float) -> Regime:
     return Regime.FREEZE if excess < 0 else Regime.CHAOS
 
 
-def depth_scale(activation: Activation, beta: float) -> float:
+def depth_scale(activation: Activation, beta: Number) -> float:
     """Number of layers over which a small gap changes by a factor e: 1 / |log r|."""
     with np.errstate(divide="ignore"):
         return float(1 / np.abs(np.log1p(_excess(activation, beta))))
 
 
-def fixed_point(activation: Activation, beta: float) -> float:
+def fixed_point(activation: Activation, beta: Number) -> float:
     """The covariance Sigma that depth leads to between different inputs; 1 outside chaos.
 
     The solution of Sigma = (1 - beta^2) R(Sigma) + beta^2 in [0, 1), unique in chaos because R
@@ -101,7 +101,7 @@ def fixed_point(activation: Activation, beta: float) -> float:
     return 1 - (low + high) / 2
 
 
-def decay_rate(activation: Activation, beta: float) -> float:
+def decay_rate(activation: Activation, beta: Number) -> float:
     """The factor by which each layer, far down, brings the scaled NTK closer to its limit.
 
     - freeze: 1 - theta falls like L r^L, so the rate is r; like r^(L/2) where sigma has a
@@ -111,7 +111,7 @@ def decay_rate(activation: Activation, beta: float) -> float:
     - edge: 1, the approach is not exponential.
     """
     kind = regime(activation, beta)
-    r = 1 + _excess(activation, beta)
+    r, beta = 1 + _excess(activation, beta), float(beta)
     if kind is Regime.EDGE:
         return 1.0
     if kind is Regime.FREEZE:
@@ -121,7 +121,7 @@ def decay_rate(activation: Activation, beta: float) -> float:
     return float(activation.centre[1]) / activation.derivative_second_moment
 
 
-def limit(activation: Activation, beta: float) -> float:
+def limit(activation: Activation, beta: Number) -> float:
     """Limit of the scaled NTK between different inputs (not opposite ones) as depth grows.
 
     1 in freeze, 0 in chaos. On the edge the gap falls as delta <- delta (1 - c delta^p), with
@@ -138,13 +138,13 @@ def limit(activation: Activation, beta: float) -> float:
 
 
 def phase_diagram(
-    activations: Sequence[Activation], beta: Float[Array, " betas"]
+    activations: Sequence[Activation], beta: Real[ArrayLike, " betas"]
 ) -> Float[Array, "activations betas"]:
     """Characteristic values, a row an activation."""
     return jnp.stack([characteristic_value(activation, beta) for activation in activations])
 
 
-def _excess(activation: Activation, beta: float) -> float:
+def _excess(activation: Activation, beta: Number) -> float:
     """r - 1 in float64."""
     checks.activation(activation)
     beta = checks.one_beta(beta)

@@ -15,12 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import entr, gammaln
 
 from . import checks, matrices
 from .deconvolution import Compressed
+from .types import Integer
 
 _NODES = 24  # Gauss-Legendre nodes a panel
 _DENSE = 300  # positions; below it the whole matrix is quicker
@@ -34,7 +35,7 @@ class Modes(NamedTuple):
     vectors: Float[np.ndarray, "n n"]
 
 
-def eigenmodes(gram: Float[ArrayLike, "n n"]) -> Modes:
+def eigenmodes(gram: Real[ArrayLike, "n n"]) -> Modes:
     """Eigenvalues and orthonormal eigenvectors of a Gram matrix, largest first.
 
     gram = sum_k values[k] v_k v_k^T. Of the two signs of v_k the one is taken that makes the
@@ -74,7 +75,7 @@ class EigenImages(NamedTuple):
         return self.values / self.trace
 
 
-def eigenimages(kernel: Compressed, count: int) -> EigenImages:
+def eigenimages(kernel: Compressed, count: Integer) -> EigenImages:
     """The largest eigenvalues of a kernel between positions, and their eigenvectors as images.
 
     By Lanczos on the compressed kernel: the matrix is never formed. Signs as in `eigenmodes`; in
@@ -131,7 +132,7 @@ def _settled(values: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> 
     return vectors
 
 
-def constant_share(gram: Float[ArrayLike, "n n"]) -> float:
+def constant_share(gram: Real[ArrayLike, "n n"]) -> float:
     """Share of the trace that lies along the constant vector, in [0, 1].
 
     (1^T K 1 / n) / trace K: the Rayleigh quotient of (1, ..., 1) / sqrt(n) over the sum of all
@@ -153,7 +154,7 @@ def constant_share(gram: Float[ArrayLike, "n n"]) -> float:
     return float(np.clip(matrix.mean() / np.diagonal(matrix).mean(), 0, 1))
 
 
-def effective_rank(gram: Float[ArrayLike, "n n"]) -> float:
+def effective_rank(gram: Real[ArrayLike, "n n"]) -> float:
     """How many eigenvectors share the trace, in [1, n]: exp of the entropy of the eigenvalues.
 
     exp(-sum_k p_k log p_k) with p_k = lambda_k / trace K.
@@ -173,7 +174,7 @@ def effective_rank(gram: Float[ArrayLike, "n n"]) -> float:
     return float(np.exp(np.sum(entr(values / np.sum(values)))))
 
 
-def condition_number(gram: Float[ArrayLike, "n n"]) -> float:
+def condition_number(gram: Real[ArrayLike, "n n"]) -> float:
     """Largest eigenvalue over smallest: how many times longer the last mode takes to learn.
 
     Infinite where the smallest does not exceed what rounding can make of 0, sqrt(n) times the
@@ -196,11 +197,11 @@ def condition_number(gram: Float[ArrayLike, "n n"]) -> float:
 
 
 def checkerboard_energy(
-    images: Float[ArrayLike, "..."],
-    stride: int | Sequence[int],
+    images: Real[ArrayLike, "..."],
+    stride: Integer | Sequence[Integer],
     *,
-    levels: int = 2,
-    dimensions: int = 2,
+    levels: Integer = 2,
+    dimensions: Integer = 2,
 ) -> Float[Array, "..."]:
     """Share of an image's energy, the mean left out, at periods up to stride^levels, in [0, 1].
 
@@ -239,11 +240,11 @@ def checkerboard_energy(
 
 
 def checkerboard_share(
-    gram: Float[ArrayLike, "n n"],
-    size: int | tuple[int, ...],
-    stride: int | Sequence[int],
+    gram: Real[ArrayLike, "n n"],
+    size: Integer | tuple[Integer, ...],
+    stride: Integer | Sequence[Integer],
     *,
-    levels: int = 2,
+    levels: Integer = 2,
 ) -> float:
     """Share of a kernel, its constant part left out, at periods up to stride^levels, in [0, 1].
 
@@ -269,7 +270,7 @@ def checkerboard_share(
     1.0
     """
     matrix = matrices.gram("gram", gram)
-    shape = size if isinstance(size, tuple) else (size,)
+    shape = tuple(map(int, size if isinstance(size, tuple) else (size,)))
     if prod(shape) != len(matrix):
         raise ValueError(
             f"`size` must have as many positions as `gram` has rows, {len(matrix)}; got {size}."
@@ -365,7 +366,7 @@ class SphereModes(NamedTuple):
 
 
 def on_sphere(
-    kernel: Callable[[Float[Array, " n"]], Float[Array, " n"]], dimension: int, degrees: int
+    kernel: Callable[[Float[Array, " n"]], Float[Array, " n"]], dimension: Integer, degrees: Integer
 ) -> SphereModes:
     """Eigenvalues of kernel(x.y) under the uniform distribution on the unit sphere of R^d.
 
@@ -395,8 +396,8 @@ def on_sphere(
     >>> spectrum.shares.round(6) + 0.0
     array([0.333333, 0.      , 0.666667])
     """
-    checks.whole("dimension", dimension, 2, "Inputs on a circle have dimension 2.")
-    checks.whole("degrees", degrees, 1, "It counts the degrees from 0 on; try 20.")
+    dimension = checks.whole("dimension", dimension, 2, "Inputs on a circle have dimension 2.")
+    degrees = checks.whole("degrees", degrees, 1, "It counts the degrees from 0 on; try 20.")
     if not callable(kernel):
         raise TypeError(
             f"`kernel` must be a function of the cosine; got a {type(kernel).__name__}. "

@@ -134,7 +134,7 @@ def slow_training_in_freeze() -> Claim:
             network, x, y + network(x),
             learning_rate=share / float(flow.rates[0] * diagonal), steps=round(3 * steps / share),
         )  # fmt: skip
-        loss = jnp.mean((done.outputs - done.outputs[0] - y) ** 2, axis=(1, 2))
+        loss = jnp.mean((done.outputs - (done.outputs[0] + y)[None]) ** 2, axis=(1, 2))
         counted.append(share * int(jnp.argmax(loss < loss[0] / 2)))
     return Claim(
         "In freeze training is slow: steps with the learning rate N/λ₁ until half of the loss is "

@@ -47,7 +47,7 @@ class Claim:
     @property
     def holds(self) -> bool:
         """|measured - predicted| <= tolerance; never for NaN."""
-        return abs(self.measured - self.predicted) <= self.tolerance
+        return bool(abs(self.measured - self.predicted) <= self.tolerance)
 
     @property
     def status(self) -> Status:

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 Bound = tuple[str, Callable[[Any], Any], str, str]
 
@@ -17,8 +17,8 @@ def line(size: int) -> Float32[np.ndarray, " points"]:
 
 
 def coverage(
-    distance: Float32[np.ndarray, "n points points"], size: int
-) -> Float32[np.ndarray, "n size size"]:
+    distance: Float[np.ndarray, "n points points"], size: int
+) -> Float[np.ndarray, "n size size"]:
     """How much of each pixel is covered, in [0, 1].
 
     A point is by clip(1/2 - d / spacing), with d its signed distance to the outline, below 0

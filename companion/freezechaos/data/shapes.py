@@ -72,7 +72,7 @@ def draw(latents: Latents, size: int = 32) -> Float32[np.ndarray, "n size size 1
     images = np.empty((max(map(np.size, latents)), size, size, 1), np.float32)
     for some, (shape, *outline, shade) in drawing.portions(latents):
         distance = np.empty((len(shape), len(line), len(line)), np.float32)
-        for kind, sides in enumerate(_SIDES):
+        for kind, sides in enumerate(map(int, _SIDES)):
             which = shape == kind
             distance[which] = _distance(sides, *(value[which] for value in outline), line=line)
         covered = drawing.coverage(distance, size)

@@ -18,8 +18,8 @@ from ..scalars import is_integer
 class Compressed:
     """A kernel between positions, over one input or over pairs of inputs.
 
-    A pytree: what is compiled may take and return it. `matvec` and `norm` are worked out on the
-    host.
+    A value, equal to others by its numbers, and a pytree: what is compiled may take and return it.
+    `matvec` and `norm` are worked out on the host.
 
     Attributes:
         table: [pairs, rows, columns] a number for every class of pairs.
@@ -36,12 +36,30 @@ class Compressed:
     size: tuple[int, ...]
     inputs: int | None
 
-    def tree_flatten(self) -> tuple[tuple[Array, Array | None], "_Shape"]:
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Compressed):
+            return NotImplemented
+        (table, exponent), shape = self.tree_flatten()
+        (other_table, other_exponent), other_shape = other.tree_flatten()
+        return (
+            shape == other_shape
+            and np.array_equal(table, other_table)
+            and (exponent is None) == (other_exponent is None)
+            and (exponent is None or np.array_equal(exponent, other_exponent))
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.tree_flatten()[1])  # without a look at the numbers
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], "_Shape"]:
         return (self.table, self.exponent), _Shape(self.classes, self.size, self.inputs)
 
     @classmethod
-    def tree_unflatten(cls, shape: "_Shape", children: tuple[Array, Array | None]) -> "Compressed":
-        return cls(*children, shape.classes, shape.size, shape.inputs)
+    def tree_unflatten(cls, shape: "_Shape", children: tuple[Any, Any]) -> "Compressed":
+        made = object.__new__(cls)  # JAX puts other things than arrays in their place
+        parts = dict(zip(("table", "exponent"), children, strict=True))
+        vars(made).update(parts, classes=shape.classes, size=shape.size, inputs=shape.inputs)
+        return made
 
     @property
     def numbers(self) -> Array:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from .. import checks, graphs
 from ..activations import Activation
+from ..types import Number
 from .recursion import Pairs, flat, through
 from .stack import DeconvStack, checked_stack
 
@@ -19,7 +20,7 @@ class Diagonals(NamedTuple):
     theta: Float[np.ndarray, "*size"]
 
 
-def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagonals:
+def diagonals(stack: DeconvStack, activation: Activation, beta: Number) -> Diagonals:
     """The diagonals of `nngp` and `ntk`, for inputs on the sphere.
 
     A position shares all its taps with itself, so that the diagonal feeds on the diagonal alone:
@@ -46,7 +47,8 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: float) -> Diagon
             '`stack` must not resize bilinearly; got method="bilinear". Take "nearest", or the '
             "diagonal of deconvolution.compressed(...)."
         )
-    graph, share = stack.parametrization == "graph", 1 - checks.one_beta(beta) ** 2
+    beta, graph = checks.one_beta(beta), stack.parametrization == "graph"
+    share = 1 - beta**2
     checks.activation(activation)
     sigma, theta = np.ones(stack.start), np.zeros(stack.start)
     for number, size in enumerate(stack.sizes[:-1]):

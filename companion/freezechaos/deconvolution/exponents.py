@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .pairs import Step
@@ -68,7 +69,7 @@ def add(plain: Array, number: Array, exponent: Array) -> tuple[Array, Array]:
 
 
 def _summed(
-    number: Array, exponent: Array, places: np.ndarray, weights: np.ndarray
+    number: Array, exponent: Array, places: ArrayLike, weights: ArrayLike
 ) -> tuple[Array, Array]:
     """Sums over the last axis but one, which becomes the last."""
     numbers, exponents = (jnp.swapaxes(part, -1, -2)[..., places] for part in (number, exponent))

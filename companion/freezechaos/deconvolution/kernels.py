@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
 from .. import checks
 from ..activations import Activation
+from ..types import Number
 from .compressed import Compressed
 from .exponents import Scaled
 from .pairs import Ancestry, Variances
@@ -25,9 +27,9 @@ class Kernels(NamedTuple):
 
 
 def compressed(
-    stack: DeconvStack, activation: Activation, beta: float | Array,
-    input_gram: Float[Array, "*inputs positions positions"],
-    learning_rates: Float[Array, "layers 2"] | None = None,
+    stack: DeconvStack, activation: Activation, beta: Number,
+    input_gram: Real[ArrayLike, "*inputs positions positions"],
+    learning_rates: Real[ArrayLike, "layers 2"] | None = None,
 ) -> Kernels:  # fmt: skip
     """NNGP and NTK as one number for every class of pairs of positions.
 
@@ -58,9 +60,9 @@ def compressed(
 
 
 def ntk(
-    stack: DeconvStack, activation: Activation, beta: float | Array,
-    input_gram: Float[Array, "*inputs positions positions"],
-    learning_rates: Float[Array, "layers 2"] | None = None,
+    stack: DeconvStack, activation: Activation, beta: Number,
+    input_gram: Real[ArrayLike, "*inputs positions positions"],
+    learning_rates: Real[ArrayLike, "layers 2"] | None = None,
 ) -> Float[Array, "*inputs after after"]:  # fmt: skip
     """Unscaled NTK between the output positions: [positions, positions], or [N, N, ...].
 
@@ -78,8 +80,8 @@ def ntk(
 
 
 def nngp(
-    stack: DeconvStack, activation: Activation, beta: float | Array,
-    input_gram: Float[Array, "*inputs positions positions"],
+    stack: DeconvStack, activation: Activation, beta: Number,
+    input_gram: Real[ArrayLike, "*inputs positions positions"],
 ) -> Float[Array, "*inputs after after"]:  # fmt: skip
     """Covariance of the outputs at initialization: [positions, positions], or [N, N, ...].
 
@@ -88,7 +90,7 @@ def nngp(
     return compressed(stack, activation, beta, input_gram).nngp.dense()
 
 
-def freeze_limit(stack: DeconvStack, activation: Activation, beta: float) -> np.ndarray:
+def freeze_limit(stack: DeconvStack, activation: Activation, beta: Number) -> np.ndarray:
     """What the scaled NTK tends to in freeze, whatever the inputs: [positions, positions].
 
     (1 - r^(v + 1)) / (1 - r^L), where v, at most L - 1, is the number of last layers whose strides

@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
 from .. import checks
 from ..activations import Activation
+from ..types import Number
 from .compressed import Compressed
 from .kernels import packed, run_checked
 from .stack import DeconvStack, checked_stack
@@ -24,8 +26,8 @@ class Contributions(NamedTuple):
 
 
 def contributions(
-    stack: DeconvStack, activation: Activation, beta: float | Array,
-    input_gram: Float[Array, "*inputs positions positions"],
+    stack: DeconvStack, activation: Activation, beta: Number,
+    input_gram: Real[ArrayLike, "*inputs positions positions"],
 ) -> Contributions:  # fmt: skip
     """What the weights and the biases of every layer add to the NTK, which is their sum.
 
@@ -40,8 +42,8 @@ def contributions(
 
 
 def contribution_norms(
-    stack: DeconvStack, activation: Activation, beta: float | Array,
-    input_gram: Float[Array, "*inputs positions positions"],
+    stack: DeconvStack, activation: Activation, beta: Number,
+    input_gram: Real[ArrayLike, "*inputs positions positions"],
 ) -> Float[np.ndarray, "layers 2"]:  # fmt: skip
     """Hilbert-Schmidt norms of the contributions of weights and biases, a row a layer.
 
@@ -52,7 +54,7 @@ def contribution_norms(
     return np.array([part.norm() for part in parts]).reshape(stack.depth, 2)
 
 
-def learning_rates(stack: DeconvStack, gamma: float = 0.5) -> Float[Array, "layers 2"]:
+def learning_rates(stack: DeconvStack, gamma: Number = 0.5) -> Float[Array, "layers 2"]:
     """Factors of the learning rates of weights and biases, a row a layer.
 
     S^(-gamma l) for W^(l) and S^(-gamma (l + 1)) for b^(l), l = 0, ..., L - 1, with S the product
@@ -81,7 +83,7 @@ def learning_rates(stack: DeconvStack, gamma: float = 0.5) -> Float[Array, "laye
 
 
 def _contributions(
-    stack: DeconvStack, activation: Activation, beta: float | Array, input_gram: Array
+    stack: DeconvStack, activation: Activation, beta: Number, input_gram: ArrayLike
 ) -> list[Compressed]:
     """Weights and biases of the first layer, then of the second, and so on."""
     depth = checked_stack(stack).depth

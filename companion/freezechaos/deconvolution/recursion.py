@@ -172,7 +172,7 @@ _at_variances = jax.jit(duals.at_variances, static_argnums=(0, 5))
 
 @partial(jax.jit, static_argnames=("unit", "first", "count"))
 def _layer(
-    unit: bool, first: bool, count: int, moment: float, beta: Array, state: State,
+    unit: bool, first: bool, count: int, moment: float | Array, beta: Array, state: State,
     seen: duals.PairMoments, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
     sources: exponents.Sources | None,
 ) -> State:  # fmt: skip

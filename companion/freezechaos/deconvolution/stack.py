@@ -9,6 +9,7 @@ import numpy as np
 
 from ..graphs import AxisLayer, Layer, Parametrization
 from ..scalars import is_integer
+from ..types import Integer
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class DeconvStack:
     ((4, 4), (8, 8), (16, 16), (32, 32))
     """
 
-    size: int | tuple[int, ...]
+    size: Integer | tuple[Integer, ...] | list[Integer]
     layers: Sequence[Layer]
     parametrization: Parametrization = "graph"
 
@@ -60,7 +61,7 @@ class DeconvStack:
     @property
     def start(self) -> tuple[int, ...]:
         """The size of the input, an entry an axis."""
-        return self.size if isinstance(self.size, tuple) else (self.size,)
+        return tuple(map(int, self.size if isinstance(self.size, tuple | list) else (self.size,)))
 
     @property
     def dimensions(self) -> int:

@@ -150,7 +150,7 @@ class LayerState(NamedTuple):
     """What enters a layer after its resize, and the derivatives of the pixels in its cones."""
 
     entering: Float[Array, "*n rows columns before"]
-    delta: Float[Array, "*n after_rows cone after_columns cone outputs after"]
+    delta: Float[Array, "*n after_rows cone after_columns other_cone outputs after"]
 
 
 def _layers(network: Deconvolutional, x: Float[Array, "*size inputs"]) -> list[LayerState]:
@@ -193,7 +193,7 @@ def _backward(network: Deconvolutional, layer: int, grids: Grids, delta: Array) 
 
 def _through(
     delta: Array, reaches: list[Reach], cones: Any, weight: Array | None
-) -> Float[Array, "rows cone columns cone outputs before"]:
+) -> Float[Array, "rows cone columns other_cone outputs before"]:
     """Sum over children of their derivatives, times a weight for every k or times shares."""
     for place, reach in ((0, reaches[0]), (3, reaches[1])):
         children = reach.children(delta.shape[place])

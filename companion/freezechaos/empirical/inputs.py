@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from .. import checks
 from ..networks import Deconvolutional, FullyConnected
+from ..numerics import wider
 
 
 def checked_inputs(name: str, network: Any, x: Any) -> Array:
@@ -21,7 +21,7 @@ def checked_inputs(name: str, network: Any, x: Any) -> Array:
             f"{type(network).__name__}. Make one with "
             "networks.FullyConnected([2, 256, 1], activation, 0.1, key=key)."
         )
-    return x.astype(jnp.result_type(x, network.weights[0]))
+    return x.astype(wider(x, network.weights[0]))
 
 
 def _checked_rows(name: str, network: FullyConnected, x: Any) -> Array:

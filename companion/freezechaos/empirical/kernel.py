@@ -6,9 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Real
 
 from ..networks import Deconvolutional, FullyConnected
+from ..types import Number
 from . import deconvolutional, fully_connected
 from .blocks import joined, split
 from .inputs import checked_inputs
@@ -16,10 +18,10 @@ from .inputs import checked_inputs
 
 def ntk(
     network: FullyConnected | Deconvolutional,
-    x1: Float[Array, "n *input"],
-    x2: Float[Array, "m *input"] | None = None,
+    x1: Real[ArrayLike, "n *input"],
+    x2: Real[ArrayLike, "m *input"] | None = None,
     *,
-    memory: int = 2**30,
+    memory: Number = 2**30,
     devices: Sequence[jax.Device] | None = None,
 ) -> Array:
     """Tangent kernel sum_p (df(x)/dp) (df(y)/dp): [n, m], or [n, m, c, c] with c > 1 outputs.

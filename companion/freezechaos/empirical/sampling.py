@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from .. import checks
+from ..types import Integer
 
 
 class Estimate(NamedTuple):
@@ -22,7 +23,7 @@ def monte_carlo(
     sample: Callable[[PRNGKeyArray], Float[Array, "*shape"]],
     keys: Key[Array, " n"],
     *,
-    batch: int = 8,
+    batch: Integer = 8,
 ) -> Estimate:
     """Mean of `sample(key)` over the keys, with its standard error.
 

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
 from .. import checks
 from ..networks import Deconvolutional, FullyConnected, scale_by_layer
 from ..networks.rates import check_layers, checked_rates
+from ..types import Integer, Number
 from .inputs import checked_inputs, output_shape
 
 _ROWS = (
@@ -36,15 +38,15 @@ class Training(NamedTuple):
 
 def train(
     network: FullyConnected | Deconvolutional,
-    x: Float[Array, "n *input"],
-    labels: Float[Array, "n *outputs"],
+    x: Real[ArrayLike, "n *input"],
+    labels: Real[ArrayLike, "n *outputs"],
     *,
-    learning_rate: float,
-    steps: int,
-    momentum: float = 0.0,
-    record: int = 1,
-    rates: Float[Array, "layers 2"] | None = None,
-    test: Float[Array, "m *input"] | None = None,
+    learning_rate: Number,
+    steps: Integer,
+    momentum: Number = 0.0,
+    record: Integer = 1,
+    rates: Real[ArrayLike, "layers 2"] | None = None,
+    test: Real[ArrayLike, "m *input"] | None = None,
 ) -> Training:
     """Gradient descent on sum |f(x) - y|^2 / (2 n), with the whole set in every step.
 
@@ -115,7 +117,7 @@ def _checked_labels(labels: Any, shape: tuple[int, ...]) -> Float[Array, "n *out
 @partial(jax.jit, static_argnames=("steps", "record"))
 def _trained(
     network: FullyConnected | Deconvolutional, x: Array, labels: Array, test: Array | None,
-    rates: Array | None, learning_rate: float, momentum: float, steps: int, record: int,
+    rates: Array | None, learning_rate: Number, momentum: Number, steps: int, record: int,
 ) -> Training:  # fmt: skip
     optimizer = optax.sgd(learning_rate, momentum)
     if rates is not None:

@@ -38,14 +38,14 @@ def draw(key: PRNGKeyArray, width: int, activations: tuple[str, ...]) -> tuple[A
         the output has given the hidden layers.
     """
     sigmas = [named_activation(name) for name in activations]
-    beta = jnp.asarray(BETAS)[:, None, None]
+    beta = jnp.asarray(BETAS)[None, :, None, None]
     share = 1 - beta**2
 
     def affine(entering: Array, key: PRNGKeyArray) -> Array:
         """One affine map to `width` neurons and, in the last column, one to the output."""
         weights = jax.random.normal(key, (entering.shape[-1] + 1, width + 1))
         scaled = jnp.sqrt(share / entering.shape[-1]) * entering
-        return scaled @ weights[:-1] + beta * weights[-1]
+        return scaled @ weights[:-1] + beta * weights[-1][None, None, None]
 
     def layer(pre: Array, key: PRNGKeyArray) -> tuple[Array, tuple[Array, Array]]:
         entering = jnp.stack([sigma(pre[k]) for k, sigma in enumerate(sigmas)])

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
@@ -28,6 +29,7 @@ from .distances import (
     kernel_distance,
     precision_recall,
 )
+from .game import updated
 from .indicators import checked_images
 from .presets import Preset
 from .training import real_images
@@ -78,7 +80,7 @@ class Classifier(eqx.Module):
         self.size = size
         self.last = eqx.nn.Linear(FEATURES, classes, key=keys[4])
 
-    def features(self, images: Float[Array, "n size size colours"]) -> Float[Array, "n 64"]:
+    def features(self, images: Float[ArrayLike, "n size size colours"]) -> Float[Array, "n 64"]:
         """What the last layer reads."""
 
         def of_one(image: Array) -> Array:
@@ -87,9 +89,11 @@ class Classifier(eqx.Module):
                 x = jax.nn.relu(convolution(x))
             return jax.nn.relu(self.hidden(x.reshape(-1)))
 
-        return jax.vmap(of_one)(images)
+        return jax.vmap(of_one)(jnp.asarray(images))
 
-    def __call__(self, images: Float[Array, "n size size colours"]) -> Float[Array, "n classes"]:
+    def __call__(
+        self, images: Float[ArrayLike, "n size size colours"]
+    ) -> Float[Array, "n classes"]:
         """Logits."""
         return jax.vmap(self.last)(self.features(images))
 
@@ -136,8 +140,7 @@ def _update(
         logits = network(images[picks])
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels[picks]))
 
-    updates, state = optax.adam(_RATE).update(eqx.filter_grad(loss)(network), state)
-    return eqx.apply_updates(network, updates), state
+    return updated(optax.adam(_RATE), network, eqx.filter_grad(loss)(network), state)
 
 
 def features(

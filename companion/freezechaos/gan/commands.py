@@ -13,7 +13,7 @@ import tyro
 from tyro import conf
 
 from .. import checks
-from . import classifier, game, pictures, study, training
+from . import classifier, devices, game, pictures, study, training
 from .checkpoints import (
     BrokenCheckpointError,
     Checkpoints,
@@ -79,6 +79,7 @@ class Train:
         samples = folder / "samples"
 
         def picture(state: game.State) -> None:
+            devices.keep_memory()  # now that all is compiled
             images = game.samples(state.generator, key=key)
             pictures.write(samples / f"{int(state.step):06d}.png", images)
 
@@ -234,7 +235,10 @@ class Study:
             for name, one in EXPERIMENTS.items():
                 print(f"{name}: {one.question} {len(one.settings)} settings, {one.seeds} seeds")
         for name in () if self.summary else self.names:
-            study.study(name, study.MADE if self.folder is None else self.folder, seeds=self.seeds)
+            study.study(
+                name, study.MADE if self.folder is None else self.folder, seeds=self.seeds,
+                each=lambda _: devices.keep_memory(),
+            )  # fmt: skip
 
 
 def newest(folder: Path) -> game.State:

@@ -26,6 +26,8 @@ def keep_memory() -> None:
     which took up to a fifth of a step's time on a CPU. Of what is freed from now on it keeps up to
     2 GB, but no piece of more than 64 MB that another thread than the first asked for. Call it once
     all is compiled: steps ran slower where it came before. Without glibc it does nothing.
+
+    It is for a process of its own: the commands call it, training as such never does.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)

@@ -4,18 +4,18 @@ All in float64 on the host, not to be traced by JAX. Every distance has a floor,
 real images are apart: `classifier.real_floor`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Real
 from scipy.spatial.distance import cdist
 
 from .. import checks
 
 
 def frechet(
-    features: Float[ArrayLike, "n features"], others: Float[ArrayLike, "m features"]
+    features: Real[ArrayLike, "n features"], others: Real[ArrayLike, "m features"]
 ) -> float:
     """Fréchet distance between two sets, as if each were Gaussian; 0 or more.
 
@@ -51,7 +51,7 @@ class KernelDistance(NamedTuple):
 
 
 def kernel_distance(
-    features: Float[ArrayLike, "n features"], others: Float[ArrayLike, "m features"]
+    features: Real[ArrayLike, "n features"], others: Real[ArrayLike, "m features"]
 ) -> KernelDistance:
     """Squared distance of two sets' means under the kernel (x.y / d + 1)^3, as KID takes it.
 
@@ -77,7 +77,7 @@ def kernel_distance(
     within_one, within_two = _sums_over_others(one), _sums_over_others(two)
     across = _kernel(one, two)
 
-    def squared(a: np.ndarray, n: int, b: np.ndarray, m: int, c: np.ndarray) -> np.ndarray:
+    def squared(a: Any, n: int, b: Any, m: int, c: Any) -> Any:
         return a / (n * (n - 1)) + b / (m * (m - 1)) - 2 * c / (n * m)
 
     n, m, a, b, c = len(one), len(two), within_one.sum(), within_two.sum(), across.sum()
@@ -105,7 +105,7 @@ class Coverage(NamedTuple):
 
 
 def precision_recall(
-    generated: Float[ArrayLike, "n features"], real: Float[ArrayLike, "m features"], k: int = 3
+    generated: Real[ArrayLike, "n features"], real: Real[ArrayLike, "m features"], k: int = 3
 ) -> Coverage:
     """The share of each set that lies in a ball of the other's.
 
@@ -139,7 +139,7 @@ class Density(NamedTuple):
 
 
 def density_coverage(
-    generated: Float[ArrayLike, "n features"], real: Float[ArrayLike, "m features"], k: int = 5
+    generated: Real[ArrayLike, "n features"], real: Real[ArrayLike, "m features"], k: int = 5
 ) -> Density:
     """In how many balls of real images generated ones lie, and how many balls they leave empty.
 
@@ -172,7 +172,7 @@ class Classes(NamedTuple):
     effective: float
 
 
-def classes_covered(logits: Float[ArrayLike, "n classes"], least: float = 0.1) -> Classes:
+def classes_covered(logits: Real[ArrayLike, "n classes"], least: float = 0.1) -> Classes:
     """How many classes a classifier names among images.
 
     A class is covered that has `least` of an even share or more: 1 % of the images of 10 classes.

@@ -247,7 +247,8 @@ def batch(images: Array, state: State, preset: Preset) -> tuple[Array, Array]:
 
 def updated(optimizer: Any, network: Any, grads: Any, state: Any) -> tuple[Any, Any]:
     """The network after a step of its optimizer, and the optimizer's state."""
-    updates, state = optimizer.update(grads, state)
+    with jax.numpy_dtype_promotion("standard"):  # optax takes floats to the power of counts
+        updates, state = optimizer.update(grads, state)
     return eqx.apply_updates(network, updates), state
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from .. import checks
 from ..spectra import checkerboard_energy
@@ -54,7 +54,7 @@ class Border(NamedTuple):
     contrast: Array
 
 
-def variances(images: Float[ArrayLike, "n rows columns colours"]) -> Variances:
+def variances(images: Real[ArrayLike, "n rows columns colours"]) -> Variances:
     """Variance over images, and the total variance: numerator and denominator of diversity.
 
     With x_ip pixel p of image i, the mean over p of Var_i x_ip, and the variance of all x_ip.
@@ -70,7 +70,7 @@ def variances(images: Float[ArrayLike, "n rows columns colours"]) -> Variances:
     return Variances(over_images, jnp.mean((x - jnp.mean(x, (0, 1, 2), keepdims=True)) ** 2))
 
 
-def diversity(images: Float[ArrayLike, "n rows columns colours"]) -> Float[Array, ""]:
+def diversity(images: Real[ArrayLike, "n rows columns colours"]) -> Float[Array, ""]:
     """Variance over images divided by the total variance, in [0, 1].
 
     A collapsed generator has 0, pixels without anything in common 1, Fashion-MNIST 0.6. So has
@@ -86,7 +86,7 @@ def diversity(images: Float[ArrayLike, "n rows columns colours"]) -> Float[Array
     return _ratio(between, total, LEAST_VARIANCE)
 
 
-def checkerboard(images: Float[ArrayLike, "n rows columns colours"]) -> Float[Array, " 2"]:
+def checkerboard(images: Real[ArrayLike, "n rows columns colours"]) -> Float[Array, " 2"]:
     """Shares of the images' energy at the periods 2 and 4 of up-sampling, in the mean.
 
     Arguments and errors as for `lattice`. `spectra` has the formula.
@@ -96,7 +96,7 @@ def checkerboard(images: Float[ArrayLike, "n rows columns colours"]) -> Float[Ar
     return jnp.stack([two, four - two])
 
 
-def lattice(images: Float[ArrayLike, "n rows columns colours"]) -> Lattice:
+def lattice(images: Real[ArrayLike, "n rows columns colours"]) -> Lattice:
     """What has the periods 2 and 4 down and across, in windows, so that a woven blot has it.
 
     With P(f, g) the power at f cycles a pixel down and g across, summed over windows of 16 pixels
@@ -129,13 +129,13 @@ def lattice(images: Float[ArrayLike, "n rows columns colours"]) -> Lattice:
     around = np.roll(line, -1) + line + np.roll(line, 1)
     lines = np.outer(line, line)
     neighbours = (np.outer(around, around) - lines) / 8
-    on, near = jnp.sum(power * lines), jnp.sum(power * neighbours)
+    on, near = (jnp.sum(power * jnp.asarray(part, power.dtype)) for part in (lines, neighbours))
     total = jnp.sum(power)
     prominence = _ratio(jnp.where(total < LEAST_VARIANCE, 0, on - near), on + near)
     return Lattice(_ratio(on, total, LEAST_VARIANCE), prominence)
 
 
-def near_nyquist(images: Float[ArrayLike, "n rows columns colours"]) -> Float[Array, ""]:
+def near_nyquist(images: Real[ArrayLike, "n rows columns colours"]) -> Float[Array, ""]:
     """Share of the energy from 3/8 cycles a pixel on, down or across, in [0, 1].
 
     The mean left out, in the cosine transform of every image, which mirrors it at its borders so
@@ -154,7 +154,7 @@ def near_nyquist(images: Float[ArrayLike, "n rows columns colours"]) -> Float[Ar
     return _ratio(high, jnp.sum(power) / power.size, LEAST_VARIANCE)
 
 
-def border(images: Float[ArrayLike, "n rows columns colours"]) -> Border:
+def border(images: Real[ArrayLike, "n rows columns colours"]) -> Border:
     """How outermost pixels differ from the middle in mean and in contrast.
 
     Where every position has the same distribution the two are 0 and 1. Arguments and errors as
@@ -173,7 +173,7 @@ def border(images: Float[ArrayLike, "n rows columns colours"]) -> Border:
 
 
 def discriminator_accuracy(
-    real: Float[ArrayLike, " n"], fake: Float[ArrayLike, " m"]
+    real: Real[ArrayLike, " n"], fake: Real[ArrayLike, " m"]
 ) -> Float[Array, ""]:
     """How often a discriminator is right, in [0, 1]: 1/2 where it tells nothing apart.
 
@@ -184,7 +184,7 @@ def discriminator_accuracy(
     return (2 + of_real - of_fake) / 4
 
 
-def image_metrics(images: Float[ArrayLike, "n rows columns colours"]) -> dict[str, Array]:
+def image_metrics(images: Real[ArrayLike, "n rows columns colours"]) -> dict[str, Array]:
     """All that is measured on images alone, by their names in the metrics.
 
     Arguments and errors as for `variances` and `lattice`.

@@ -54,8 +54,8 @@ class Generator(eqx.Module):
     network: Deconvolutional
     norm: Literal["none", "before", "after"] = eqx.field(static=True, default="none")
     output: Literal["tanh", "identity"] = eqx.field(static=True, default="tanh")
-    gains: tuple[Float[Array, " channels"], ...] = ()
-    shifts: tuple[Float[Array, " channels"], ...] = ()
+    gains: tuple[Float[Array, " _channels"], ...] = ()
+    shifts: tuple[Float[Array, " _channels"], ...] = ()
 
     def __check_init__(self) -> None:
         if self.network.stack.start != (1, 1):
@@ -78,12 +78,12 @@ class Generator(eqx.Module):
         return self.network.channels[0]
 
     @property
-    def weights(self) -> tuple[Array, ...]:
-        """Those of the network, for `networks.scale_by_layer`."""
+    def weights(self) -> tuple[Any, ...]:
+        """Those of the network, for `networks.scale_by_layer`, which puts others in their place."""
         return self.network.weights
 
     @property
-    def biases(self) -> tuple[Array, ...]:
+    def biases(self) -> tuple[Any, ...]:
         """Those of the network, for `networks.scale_by_layer`."""
         return self.network.biases
 
@@ -144,7 +144,7 @@ class Discriminator(eqx.Module):
 
     weights: tuple[Float[Array, "..."], ...]
     biases: tuple[Float[Array, " after"], ...]
-    gains: tuple[Float[Array, " after"], ...]
+    gains: tuple[Float[Array, " _after"], ...]
     norm: DiscriminatorNorm = eqx.field(static=True)
 
     def __init__(
@@ -307,7 +307,7 @@ def _check_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _standardized(x: Array, axes: tuple[int, ...]) -> Array:
     """At least in float32, where means over a batch are good."""
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = x if x.dtype == jnp.float64 else x.astype(jnp.float32)
     return standardize(wide, axes).astype(x.dtype)
 
 

@@ -8,7 +8,7 @@ Unfinished runs lie in runs/unfinished and go on from there.
 import json
 import platform
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -82,6 +82,7 @@ def run(
     images: Float[np.ndarray, "n size size colours"] | None = None,
     judge: bool = True,
     progress: bool = False,
+    each: Callable[[game.State], None] | None = None,
 ) -> Run:
     """Train in a folder, from where it was killed if it was, and give what was observed.
 
@@ -93,6 +94,7 @@ def run(
         images: real ones in place of the preset's set, in [-1, 1].
         judge: whether to measure quality, which needs the classes of the preset's set.
         progress: whether to show a bar.
+        each: called wherever a checkpoint is written, as by `training.train`.
 
     Raises:
         DivergedError: a loss, a weight or an image is no longer finite.
@@ -112,8 +114,9 @@ def run(
         write_atomically(file, content.getvalue())
 
     state = training.train(
-        preset, folder, progress=progress, images=images, watch=dict.fromkeys(times, keep)
-    )
+        preset, folder, progress=progress, images=images, each=each,
+        watch=dict.fromkeys(times, keep),
+    )  # fmt: skip
     born = {name: value.item() for name, value in game.observe(game.initial(preset)).items()}
     lines = training.metrics_of(folder / "metrics.jsonl")
     names = [name for name in lines[0] if name != "finite"]
@@ -167,8 +170,9 @@ def made() -> str:
 
 
 def study(
-    name: str, folder: Path = MADE, *, seeds: int | None = None, progress: bool = True
-) -> None:
+    name: str, folder: Path = MADE, *, seeds: int | None = None, progress: bool = True,
+    each: Callable[[game.State], None] | None = None,
+) -> None:  # fmt: skip
     """Run what the folder does not hold yet of an experiment, and store it.
 
     Arguments:
@@ -176,6 +180,7 @@ def study(
         folder: where to.
         seeds: how many of each setting; the experiment's if left out.
         progress: whether to show a bar.
+        each: as for `run`.
 
     Raises:
         DivergedError: some runs diverged, and their settings have no more seeds; what else was
@@ -196,7 +201,7 @@ def study(
                 try:
                     done = run(
                         known.preset(setting, seed), working, frames=known.frames,
-                        samples=known.samples, progress=progress,
+                        samples=known.samples, progress=progress, each=each,
                     )  # fmt: skip
                 except training.DivergedError as error:  # what else is asked can still be answered
                     diverged[f"{setting}, seed {seed}"] = str(error)

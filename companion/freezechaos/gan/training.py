@@ -78,8 +78,6 @@ def train(
 ) -> State:
     """Train in a folder up to `preset.steps`, from its newest checkpoint if it has any.
 
-    What memory its steps free stays with the process, up to 2 GB (`devices.keep_memory`).
-
     On several hosts call it on each, after jax.distributed.initialize(), with one folder that all
     of them see; the first host writes.
 
@@ -143,8 +141,7 @@ def follow(
 
     And at the steps `stops`, as far as they lie ahead.
 
-    A state is used up as soon as the next one is asked for. Memory that steps free stays with
-    the process, as `devices.keep_memory` says.
+    A state is used up as soon as the next one is asked for.
 
     Raises:
         DivergedError: a loss, a weight or an image is no longer finite.
@@ -154,7 +151,6 @@ def follow(
         if (count := stop - int(state.step)) <= 0:
             continue
         state, losses = advance(images, state, preset, mesh, count)
-        devices.keep_memory()
         yield state, summary(state, losses)
 
 

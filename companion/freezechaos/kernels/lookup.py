@@ -8,17 +8,19 @@ number and the place within it, and no logarithm or arccosine is needed.
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
 from .. import checks
 from ..activations import Activation
+from ..types import Integer, Number
 from . import recursion
 
 _CELL_BITS = 6  # 2^6 cells an octave
@@ -75,10 +77,10 @@ class Rows(NamedTuple):
 
 def gram(
     activation: Activation,
-    beta: float,
-    depth: int,
-    x1: Float[Array, "n d"],
-    x2: Float[Array, "m d"] | None = None,
+    beta: Number,
+    depth: Integer,
+    x1: Real[ArrayLike, "n d"],
+    x2: Real[ArrayLike, "m d"] | None = None,
     *,
     sharding: NamedSharding | None = None,
 ) -> Float[Array, "n m"]:
@@ -121,7 +123,7 @@ def gram(
     return _rectangular(table, rows, columns)
 
 
-def _table(activation: Activation, beta: float | Array, depth: int) -> Table:
+def _table(activation: Activation, beta: Number, depth: Any) -> Table:
     if isinstance(beta, jax.core.Tracer):
         return tabulate(activation, beta, depth)
     return _kept_table(activation, float(beta), depth)
@@ -133,7 +135,7 @@ def _kept_table(activation: Activation, beta: float, depth: int) -> Table:
         return tabulate(activation, beta, depth)
 
 
-def tabulate(activation: Activation, beta: float | Array, depth: int) -> Table:
+def tabulate(activation: Activation, beta: Number, depth: Integer) -> Table:
     """The scaled NTK as cubics in the gap, for both signs of the cosine."""
     octaves = 2.0 ** np.arange(-_OCTAVES, 0)
     within = 1 + np.arange(2**_CELL_BITS) / 2**_CELL_BITS

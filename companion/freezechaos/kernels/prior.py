@@ -3,10 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from .. import checks, matrices
 from ..activations import Activation
+from ..types import Integer, Number
 from .lookup import Rows, cosine_and_gap
 from .recursion import from_gap
 
@@ -15,10 +17,10 @@ _CLOSE = 0.1  # a gap below is not taken from a rounded product
 
 def draw(
     activation: Activation,
-    beta: float | Array,
-    depth: int,
-    x: Float[Array, "n d"],
-    draws: int,
+    beta: Number,
+    depth: Integer,
+    x: Real[ArrayLike, "n d"],
+    draws: Integer,
     *,
     key: PRNGKeyArray,
 ) -> Float[Array, "draws n"]:

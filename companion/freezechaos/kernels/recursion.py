@@ -26,17 +26,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .. import checks, scalars
 from ..activations import Activation
+from ..numerics import aligned
+from ..types import Integer, Integers, Number, Numbers
 
 _LEAST = 1e-280  # above it float64 has all its digits
 
 
 def nngp(
-    activation: Activation, beta: float | Array, depth: int | Array, cosine: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
+    activation: Activation, beta: Numbers, depth: Integer, cosine: Numbers
+) -> Float[Array, "..."]:
     """Covariance Sigma^(L) of the network's outputs at initialization.
 
     Arguments:
@@ -55,8 +58,8 @@ def nngp(
 
 
 def ntk(
-    activation: Activation, beta: float | Array, depth: int | Array, cosine: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
+    activation: Activation, beta: Numbers, depth: Integer, cosine: Numbers
+) -> Float[Array, "..."]:
     """Scaled NTK theta^(L) = Theta(x, y) / Theta(x, x), 1 where x = y.
 
     Arguments:
@@ -84,8 +87,8 @@ def ntk(
 
 
 def ntk_gap(
-    activation: Activation, beta: float | Array, depth: int | Array, cosine: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
+    activation: Activation, beta: Numbers, depth: Integer, cosine: Numbers
+) -> Float[Array, "..."]:
     """1 - theta^(L), to full relative accuracy where it is small: in freeze it falls like r^L.
 
     Arguments and errors as for `ntk`.
@@ -94,9 +97,7 @@ def ntk_gap(
     return from_gap(activation, beta, depth, cosine, 1 - jnp.abs(cosine))[2]
 
 
-def log_ntk_diagonal(
-    activation: Activation, beta: float | Array, depth: int | Array
-) -> Float[Array, "*shape"]:
+def log_ntk_diagonal(activation: Activation, beta: Numbers, depth: Integers) -> Float[Array, "..."]:
     """log Theta^(L)(x, x) = log (1 + r + ... + r^(L-1)), which does not overflow.
 
     Arguments:
@@ -108,9 +109,9 @@ def log_ntk_diagonal(
     """
     checks.activation(activation)
     beta = checks.beta(beta)
+    beta, length = aligned(beta, jnp.asarray(checks.depths(depth), beta.dtype))
     excess, _ = _characteristic(activation, beta)
     log_r = jnp.log1p(excess)
-    length = jnp.asarray(checks.depths(depth), log_r.dtype)
     size = jnp.abs(log_r)
     small = length * size < 1e-4
     safe = jnp.where(small, 1, size)
@@ -119,7 +120,7 @@ def log_ntk_diagonal(
     return jnp.where(small, series, ratio) + (length - 1) * jnp.where(log_r > 0, log_r, 0)
 
 
-def log_abs_ntk(activation: Activation, beta: float, depth: int, cosine: float) -> float:
+def log_abs_ntk(activation: Activation, beta: Number, depth: Integer, cosine: Number) -> float:
     """log |theta^(L)| of one pair of inputs, also where theta is too small for a float.
 
     Beyond the depth at which float64 ends, Theta(x, y) has settled, or falls like L q^L with
@@ -180,15 +181,16 @@ class _State(NamedTuple):
 
 
 def _checked(
-    activation: Activation, beta: float | Array, depth: int | Array, cosine: Array
-) -> tuple[int | Array, Array, Array]:
+    activation: Activation, beta: Numbers, depth: Integer, cosine: Numbers
+) -> tuple[Integer, Array, Array]:
     checks.activation(activation)
     cosine = checks.cosine(cosine)
-    return checks.depth(depth), checks.beta(beta, cosine.dtype), cosine
+    beta, cosine = aligned(checks.beta(beta, cosine.dtype), cosine)
+    return checks.depth(depth), beta, cosine
 
 
 def from_gap(
-    activation: Activation, beta: Array, depth: int | Array, cosine: Array, gap: Array
+    activation: Activation, beta: Array, depth: Integer, cosine: ArrayLike, gap: ArrayLike
 ) -> tuple[Array, Array, Array]:
     """Sigma, theta and 1 - theta after `depth` affine maps, from cosine and gap = 1 - |cosine|.
 

@@ -35,7 +35,7 @@ from jaxtyping import Array, Float
 
 from ..graphs import AxisLayer
 
-_OPTIONS = {
+_OPTIONS: dict[str, str | int] = {
     "xla_cpu_experimental_ynn_fusion_type": (
         "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
     )
@@ -45,7 +45,7 @@ Axes = tuple[AxisLayer, ...]
 
 
 @cache
-def compiler_options() -> dict[str, str]:
+def compiler_options() -> dict[str, str | int]:
     """For jax.jit of what convolves much, on a CPU; empty where this XLA does not know them.
 
     With them XLA leaves products and sums alone to its library YNNPACK. The convolutions of that
@@ -106,7 +106,7 @@ _bilinear = Primitive("transposed_convolution")  # of (x, W), (y, W), (y, x): y,
 
 
 def _transpose(
-    place: int, slope: Array, a: Array, b: Array, *, axes: Axes, of: str, precision: str | None
+    place: int, slope: Array, a: Any, b: Any, *, axes: Axes, of: str, precision: str | None
 ) -> Array:
     """The derivative in the first or the second operand, which is then no array."""
     known = {of: slope, _OPERANDS[of][1 - place]: (a, b)[1 - place]}

@@ -10,13 +10,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 
 from .. import checks
 from ..activations import Activation
 from ..deconvolution import DeconvStack
 from ..deconvolution.stack import checked_stack
 from ..graphs import AxisLayer
+from ..numerics import floating, wider
+from ..types import Integer, Number
 from .convolutions import transposed_convolution
 from .draws import normals
 
@@ -61,9 +64,9 @@ class Deconvolutional(eqx.Module):
     def __init__(
         self,
         stack: DeconvStack,
-        channels: Sequence[int],
+        channels: Sequence[Integer] | Int[np.ndarray, " layers"],
         activation: Activation,
-        beta: float,
+        beta: Number,
         *,
         key: PRNGKeyArray,
     ):
@@ -79,7 +82,7 @@ class Deconvolutional(eqx.Module):
         self.biases = normals(keys[1::2], [shape[-1:] for shape in shapes])
 
     def __call__(
-        self, x: Float[Array, "*batch_and_size inputs"]
+        self, x: Real[ArrayLike, "*batch_and_size inputs"] | list[Any]
     ) -> Float[Array, "*batch_and_size_after outputs"]:
         """The outputs [*batch, *size, n_L] for one input [*size, n_0] or a batch of them.
 
@@ -89,7 +92,9 @@ class Deconvolutional(eqx.Module):
         return self.forward(x)[1]
 
     def forward(
-        self, x: Float[Array, "*batch_and_size inputs"], nudges: Sequence[Array] | None = None
+        self,
+        x: Real[ArrayLike, "*batch_and_size inputs"] | list[Any],
+        nudges: Sequence[Array] | None = None,
     ) -> tuple[list[Array], Float[Array, "*batch_and_size_after outputs"]]:
         """What enters each layer, [*batch, *size, before], and the outputs.
 
@@ -108,7 +113,7 @@ class Deconvolutional(eqx.Module):
         return entering, pre
 
     def _checked(self, x: Any) -> Array:
-        x = jnp.asarray(x)
+        x = floating(x)
         if self.weights[0].ndim != self.stack.dimensions + 2:
             raise ValueError(
                 "This Deconvolutional is an ensemble: its first weights have shape "
@@ -122,7 +127,7 @@ class Deconvolutional(eqx.Module):
                 f"channels; got shape {list(x.shape)}. Reshape it with x.reshape(-1, "
                 f"{', '.join(map(str, shape))})."
             )
-        return x.astype(jnp.result_type(x, self.weights[0]))
+        return x.astype(wider(x, self.weights[0]))
 
     def axes(self, layer: int) -> list[AxisLayer]:
         """The layer along every axis, counted from 0."""
@@ -164,6 +169,9 @@ class Deconvolutional(eqx.Module):
         ]
         parents = reduce(np.multiply.outer, divisors)
         return np.sqrt((1 - self.beta) * (1 + self.beta) / (parents * self.channels[layer]))
+
+    def __hash__(self) -> int:  # without a look at the numbers, which `==` compares
+        return hash((self.stack, self.channels, self.activation, self.beta))
 
     def __repr__(self) -> str:
         grids = [

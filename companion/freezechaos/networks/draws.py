@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key
 
 
 def normals(
-    keys: PRNGKeyArray, shapes: Sequence[tuple[int, ...]]
+    keys: Key[Array, " shapes"], shapes: Sequence[tuple[int, ...]]
 ) -> tuple[Float[Array, "..."], ...]:
     """An array from N(0, 1) for each key, as jax.random.normal draws it.
 

@@ -8,10 +8,14 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 
 from .. import checks
 from ..activations import Activation
+from ..numerics import floating, wider
+from ..types import Integer, Number
 from .draws import normals
 from .norms import standardize
 
@@ -56,9 +60,9 @@ class FullyConnected(eqx.Module):
 
     def __init__(
         self,
-        widths: Sequence[int],
+        widths: Sequence[Integer] | Int[np.ndarray, " layers"],
         activation: Activation,
-        beta: float,
+        beta: Number,
         *,
         layer_norm: Literal["before", "after"] | None = None,
         batch_norm: bool = False,
@@ -74,12 +78,14 @@ class FullyConnected(eqx.Module):
         self.weights = normals(keys[::2], shapes)
         self.biases = normals(keys[1::2], [(after,) for after, _ in shapes])
 
-    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+    def __call__(
+        self, x: Real[ArrayLike, "*batch inputs"] | list[Any]
+    ) -> Float[Array, "*batch outputs"]:
         """The outputs for one input or a batch; with batch norm for a batch [n, inputs]."""
         return self.forward(x)[1]
 
     def forward(
-        self, x: Float[Array, "*batch inputs"], nudges: Sequence[Array] | None = None
+        self, x: Real[ArrayLike, "*batch inputs"] | list[Any], nudges: Sequence[Array] | None = None
     ) -> tuple[list[Float[Array, "*batch before"]], Float[Array, "*batch outputs"]]:
         """What enters each affine map, and the outputs.
 
@@ -98,7 +104,7 @@ class FullyConnected(eqx.Module):
         return entering, pre
 
     def _checked(self, x: Any) -> Array:
-        x = jnp.asarray(x)
+        x = floating(x)
         if self.weights[0].ndim != 2:
             raise ValueError(
                 "This FullyConnected is an ensemble: its first weights have shape "
@@ -110,11 +116,11 @@ class FullyConnected(eqx.Module):
                 f"`x` must have {self.widths[0]} numbers in its last axis, the first of the "
                 f"`widths`; got shape {list(x.shape)}. Flatten images with x.reshape(len(x), -1)."
             )
-        return x
+        return x.astype(wider(x, self.weights[0]))
 
     def affine(self, layer: int, x: Float[Array, "*batch before"]) -> Float[Array, "*batch after"]:
         """The affine map number `layer`, counted from 0."""
-        weight, bias = self.weights[layer], self.biases[layer]
+        weight, bias = (part[layer].astype(x.dtype) for part in (self.weights, self.biases))
         pre = self.scale(weight) * (x @ weight.T)
         return pre + jnp.broadcast_to(self.beta * bias, pre.shape)
 
@@ -136,6 +142,9 @@ class FullyConnected(eqx.Module):
     def scale(self, weight: Float[Array, "after before"]) -> float:
         """sqrt((1 - beta^2) / n), what a weight matrix with n inputs is multiplied by."""
         return sqrt((1 - self.beta) * (1 + self.beta) / weight.shape[1])
+
+    def __hash__(self) -> int:  # without a look at the numbers, which `==` compares
+        return hash((self.widths, self.activation, self.beta, self.layer_norm, self.batch_norm))
 
     def __repr__(self) -> str:
         parts = [" > ".join(map(str, self.widths)), self.activation.name, f"beta={self.beta:g}"]

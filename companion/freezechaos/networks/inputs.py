@@ -4,12 +4,12 @@ from math import sqrt
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from .. import checks
 
 
-def on_sphere(x: Float[ArrayLike, "n d"]) -> Float[Array, "n d"]:
+def on_sphere(x: Real[ArrayLike, "n d"]) -> Float[Array, "n d"]:
     """The rows of x scaled to |x|^2 = d, where the theory wants them.
 
     Raises:
@@ -27,6 +27,6 @@ def _size(x: Float[Array, "n d"]) -> Float[Array, "n 1"]:
     return jnp.ldexp(jnp.ones_like(power), jnp.clip(power, -most, most).astype(jnp.int32))
 
 
-def circle(angles: Float[ArrayLike, " n"]) -> Float[Array, "n 2"]:
+def circle(angles: Real[ArrayLike, " n"]) -> Float[Array, "n 2"]:
     """Inputs on the circle |x|^2 = 2 at the given angles, in radians."""
     return sqrt(2) * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)

@@ -5,12 +5,13 @@ from typing import Any
 
 import equinox as eqx
 import optax
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Real
 
 from .. import checks
 
 
-def scale_by_layer(rates: Float[Array, "layers 2"]) -> optax.GradientTransformation:
+def scale_by_layer(rates: Real[ArrayLike, "layers 2"]) -> optax.GradientTransformation:
     """Multiplies the updates of `weights[l]` by rates[l, 0], those of `biases[l]` by rates[l, 1].
 
     For every network of ours, `FullyConnected` or `Deconvolutional`. It comes last in

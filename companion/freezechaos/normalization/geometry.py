@@ -6,13 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from .. import checks
+from ..types import Integer, Number
 from . import parts as part
 
 
-def cosines(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch n n"]:
+def cosines(gram: Real[ArrayLike, "*batch n n"]) -> Float[Array, "*batch n n"]:
     """K_ij / sqrt(K_ii K_jj), within [-1, 1].
 
     Arguments:
@@ -24,7 +25,7 @@ def cosines(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch n n"]:
     return jnp.clip(matrix * inverse[..., :, None] * inverse[..., None, :], -1, 1)
 
 
-def mean_cosine(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
+def mean_cosine(gram: Real[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
     """The mean cosine of two different points: 1 in a collapse, -1 / (n - 1) in a simplex."""
     matrix = cosines(gram)
     n = matrix.shape[-1]
@@ -32,7 +33,7 @@ def mean_cosine(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
     return jnp.sum(off, axis=(-2, -1)) / (n * (n - 1))
 
 
-def orthogonality_gap(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
+def orthogonality_gap(gram: Real[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
     """|K / trace K - I / n|, the Frobenius norm: 0 where all points are orthogonal and as long.
 
     Source: Daneshmand, Joudaki, Bach 2021.
@@ -60,7 +61,7 @@ class OddPoint(NamedTuple):
     angle: Array
 
 
-def odd_point(gram: Float[ArrayLike, "*batch n n"]) -> OddPoint:
+def odd_point(gram: Real[ArrayLike, "*batch n n"]) -> OddPoint:
     """Which point is odd, and how odd it is; every batch has one, if only by chance.
 
     Arguments:
@@ -83,7 +84,7 @@ def odd_point(gram: Float[ArrayLike, "*batch n n"]) -> OddPoint:
     return OddPoint(which, cosine, rest / ((n - 1) * (n - 2)), jnp.rad2deg(jnp.arccos(cosine)))
 
 
-def contrast(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
+def contrast(gram: Real[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
     """Variance between the oddest point and the others, over that among the others.
 
     max_i u_i^T K u_i / ((trace HKH - u_i^T K u_i) / (n - 2)), with u_i the unit vector from the
@@ -107,7 +108,7 @@ def contrast(gram: Float[ArrayLike, "*batch n n"]) -> Float[Array, "*batch"]:
     return jnp.max(between / within, axis=-1)
 
 
-def odd_gram(contrast: Float[ArrayLike, ""], n: int) -> Float[Array, "n n"]:
+def odd_gram(contrast: Number, n: Integer) -> Float[Array, "n n"]:
     """The recentred Gram matrix, trace n, of n - 1 like points and one odd one, the last.
 
     P + contrast u u^T, with u = (-1, ..., -1, n - 1) / sqrt(n (n - 1)) and P the projection on

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from freezechaos import duals, scalars
 from freezechaos.activations import Activation
+from freezechaos.types import Integer
 
 from . import parts as part
 from .parts import DEFAULT
@@ -22,7 +23,7 @@ _LOG_WEIGHTS = _LOG_TIMES + np.log1p((np.arange(len(_LOG_TIMES)) == 0) / np.expm
 
 
 def gram_step(
-    gram: Float[ArrayLike, "n n"],
+    gram: Real[ArrayLike, "n n"],
     parts: Sequence[str] = DEFAULT,
     activation: Activation | None = None,
 ) -> Float[Array, "n n"]:
@@ -71,8 +72,8 @@ def gram_step(
 
 
 def iterate(
-    gram: Float[ArrayLike, "n n"],
-    depth: int,
+    gram: Real[ArrayLike, "n n"],
+    depth: Integer,
     parts: Sequence[str] = DEFAULT,
     activation: Activation | None = None,
 ) -> Float[Array, "layers n n"]:
@@ -177,9 +178,9 @@ def _resolvents_jvp(primals: tuple, tangents: tuple) -> tuple:
 def _by_eigenvectors(gram: Array, times: Array) -> tuple[Array, Array, Array]:
     values, vectors = jnp.linalg.eigh(gram)
     values = jnp.where(values > len(gram) * jnp.finfo(gram.dtype).eps, values, 0)
-    shares = 1 / (1 + 2 * times[:, None] * values)
-    inverses = (vectors * shares[:, None, :]) @ vectors.T
-    grams = (vectors * (values * shares)[:, None, :]) @ vectors.T
+    shares = 1 / (1 + 2 * times[:, None] * values[None])
+    inverses = (vectors[None] * shares[:, None, :]) @ vectors.T
+    grams = (vectors[None] * (values[None] * shares)[:, None, :]) @ vectors.T
     return -jnp.sum(jnp.log(shares), axis=1), grams, inverses
 
 

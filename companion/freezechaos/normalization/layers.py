@@ -7,19 +7,21 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Key
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key, Real
 
 from freezechaos import checks
 from freezechaos.activations import Activation
+from freezechaos.types import Integer
 
 from . import parts as part
 from .parts import DEFAULT
 
 
 def propagate(
-    batch: Float[Array, "n d"],
-    depth: int,
-    width: int,
+    batch: Real[ArrayLike, "n d"],
+    depth: Integer,
+    width: Integer,
     parts: Sequence[str] = DEFAULT,
     key: Key[Array, "*keys"] | None = None,
     *,

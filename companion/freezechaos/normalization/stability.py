@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from freezechaos import checks, scalars
 from freezechaos.activations import Activation
+from freezechaos.types import Integer, Number
 
 from . import parts as part
 from .grams import _step, checked_reach, gram_step, is_homogeneous
@@ -23,11 +24,11 @@ _GRID = 1000
 
 
 def fixed_point(
-    gram: Float[ArrayLike, "n n"],
+    gram: Real[ArrayLike, "n n"],
     parts: Sequence[str] = DEFAULT,
     activation: Activation | None = None,
     *,
-    tolerance: float = 1e-11,
+    tolerance: Number = 1e-11,
 ) -> Float[np.ndarray, "n n"]:
     """The Gram matrix, in float64, to which `gram_step` leads from the given one.
 
@@ -45,7 +46,8 @@ def fixed_point(
     True
     """
     parts, activation = _checked(gram, parts, activation)
-    if not scalars.real("tolerance", tolerance, "Try 1e-11.") > 0:
+    tolerance = scalars.real("tolerance", tolerance, "Try 1e-11.")
+    if not tolerance > 0:
         raise ValueError(f"`tolerance` must be positive; got {tolerance:g}. Try 1e-11.")
     with jax.enable_x64(True):
         start = jnp.asarray(np.asarray(gram, np.float64))
@@ -61,7 +63,7 @@ def fixed_point(
 
 @partial(jax.jit, static_argnames=("parts", "activation"))
 def _settled(
-    gram: Array, tolerance: float, parts: tuple[str, ...], activation: Activation | None
+    gram: Array, tolerance: Number, parts: tuple[str, ...], activation: Activation | None
 ) -> tuple[Array, Array]:
     def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         before, _, count = state
@@ -76,11 +78,11 @@ def _settled(
 
 
 def leading_multiplier(
-    gram: Float[ArrayLike, "n n"],
+    gram: Real[ArrayLike, "n n"],
     parts: Sequence[str] = DEFAULT,
     activation: Activation | None = None,
     *,
-    steps: int = 300,
+    steps: Integer = 300,
 ) -> float:
     """By what a small disturbance of a fixed point is multiplied a layer, the slowest there is.
 
@@ -105,9 +107,10 @@ def leading_multiplier(
 
 @partial(jax.jit, static_argnames=("parts", "activation"))
 def _power(
-    gram: Array, change: Array, steps: int, parts: tuple[str, ...], activation: Activation | None
-) -> Array:
-    def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    gram: Array, change: Array, steps: Integer, parts: tuple[str, ...],
+    activation: Activation | None,
+) -> Array:  # fmt: skip
+    def step(_: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         change = state[0] / jnp.sqrt(jnp.sum(state[0] ** 2))
         _, after = jax.jvp(lambda gram: _step(gram, parts, activation), (gram,), (change,))
         return after, jnp.sum(change * after)
@@ -115,7 +118,7 @@ def _power(
     return lax.fori_loop(0, steps, step, (change, jnp.zeros(())))[1]
 
 
-def symmetric_cosine(n: int, activation: Activation | None = None) -> float:
+def symmetric_cosine(n: Number, activation: Activation | None = None) -> float:
     """The cosine of every pair in the symmetric state of recentre + (rescale +) nonlinearity.
 
     R(-1 / (n - 1)) / R(1): recentring makes a symmetric batch a simplex, whatever its cosine.
@@ -130,12 +133,12 @@ def symmetric_cosine(n: int, activation: Activation | None = None) -> float:
     >>> round(symmetric_cosine(10), 3), round(symmetric_cosine(32), 3)
     (0.265, 0.302)
     """
-    _check_number(n, 2)
+    n = _checked_number(n, 2)
     return float(_dual(_homogeneous(activation), -1 / (n - 1))[0])
 
 
 def symmetric_multipliers(
-    n: float, activation: Activation | None = None, *, rescale: bool = False
+    n: Number, activation: Activation | None = None, *, rescale: bool = False
 ) -> tuple[float, float]:
     """What a layer multiplies a small disturbance of the symmetric state by: of a point, of pairs.
 
@@ -156,7 +159,7 @@ def symmetric_multipliers(
     >>> [round(symmetric_multipliers(n)[0], 3) for n in (10, 32, 64)]
     [0.967, 0.991, 0.996]
     """
-    _check_number(n, 4)
+    n = _checked_number(n, 4)
     rho = -1 / (n - 1)
     value, slope = _dual(_homogeneous(activation), rho)
     pair = float((1 - rho) * slope / (1 - value))
@@ -165,7 +168,7 @@ def symmetric_multipliers(
 
 
 def odd_map(
-    contrast: Float[ArrayLike, "*batch"], n: float, activation: Activation | None = None
+    contrast: Real[ArrayLike, "*batch"], n: Number, activation: Activation | None = None
 ) -> Float[np.ndarray, "*batch"]:
     """The contrast one layer on, for recentre + nonlinearity and a batch with one odd point.
 
@@ -183,11 +186,11 @@ def odd_map(
 
     Source: derived in the chapter.
     """
-    _check_number(n, 3)
+    n = _checked_number(n, 3)
     x = np.asarray(contrast, np.float64)
     if not (x > 0).all():
         raise ValueError(f"`contrast` must be positive; got {x.min():g}. 1 is the simplex.")
-    return _odd(x, n, _homogeneous(activation))[0]
+    return np.asarray(_odd(x, n, _homogeneous(activation))[0])
 
 
 class OddStates(NamedTuple):
@@ -212,7 +215,7 @@ class OddStates(NamedTuple):
     excess: float
 
 
-def odd_states(n: float, activation: Activation | None = None) -> OddStates | None:
+def odd_states(n: Number, activation: Activation | None = None) -> OddStates | None:
     """The odd-point state of recentre + nonlinearity and the border of its basin, if it exists.
 
     Arguments:
@@ -232,7 +235,7 @@ def odd_states(n: float, activation: Activation | None = None) -> OddStates | No
     >>> round(odd_states(8).cluster, 3), round(odd_states(8).cosine, 3)
     (0.579, 0.043)
     """
-    _check_number(n, 4, 1024)
+    n = _checked_number(n, 4, 1024)
     sigma = _homogeneous(activation)
     logs = np.linspace(np.log1p(0.1 / n), np.log(10 * n**4), _GRID)
     rise = _growth(logs, n, sigma)
@@ -262,7 +265,9 @@ def _crossing(low: float, high: float, n: float, sigma: Activation) -> float:
     return low
 
 
-def _odd(x: np.ndarray, n: float, sigma: Activation) -> tuple[np.ndarray, ...]:
+def _odd(
+    x: np.ndarray | np.floating, n: float, sigma: Activation
+) -> tuple[np.ndarray | np.floating, ...]:
     """The next contrast, cosines in the cluster and across, and the length of the odd point."""
     like = n - 1
     square, odd_square = 1 - 1 / like + x / (n * like), x * like / n
@@ -309,7 +314,9 @@ def _homogeneous(activation: Activation | None) -> Activation:
     return sigma
 
 
-def _check_number(n: float, least: int, most: float = float("inf")) -> None:
-    if not least <= scalars.real("n", n, "It is the number of points; try 10.") <= most:
+def _checked_number(n: Number, least: int, most: float = float("inf")) -> float:
+    number = scalars.real("n", n, "It is the number of points; try 10.")
+    if not least <= number <= most:
         limit = f"{least} or more" if most == float("inf") else f"from {least} to {most}"
         raise ValueError(f"`n`, the number of points, must be {limit}; got {n}. Try 10.")
+    return number
