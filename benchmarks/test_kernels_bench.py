@@ -1,6 +1,6 @@
 """What a Gram matrix of the scaled NTK costs, against a matrix product and a plain recursion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter
 
@@ -11,6 +11,7 @@ import pytest
 
 from freezechaos import kernels
 from freezechaos.activations import Activation, normalized, standardized
+from freezechaos.kernels import lookup
 
 WIDTH = 784
 SIZE = 4096
@@ -74,6 +75,53 @@ class TestAgainstAProduct:
         reference = GROUND["product"] + GROUND["passes"]
         name = f"gram, {activation.name}, depth {depth} / (product + two passes)"
         compare(name, time, reference)
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets the rows of a tile and the close pairs looked at at once."""
+
+    def put(tile: int = 128, pairs: int = 32) -> None:
+        monkeypatch.setitem(lookup._SIZES, jax.default_backend(), (tile, pairs))
+        jax.clear_caches()
+
+    yield put
+    jax.clear_caches()
+
+
+@pytest.mark.benchmark(group="sizes")
+class TestSizes:
+    """What `gram` works on at once, against others: on a CPU it takes 128 rows and 32 pairs.
+
+    Other instructions than this machine's best: XLA_FLAGS=--xla_cpu_max_isa=SSE4_2, or AVX2.
+    """
+
+    @pytest.mark.parametrize("size", [2048, SIZE])
+    @pytest.mark.parametrize("depth", [2, 1024])
+    @pytest.mark.parametrize("tile", [64, 128, 256, 512])
+    def test_tiles(
+        self,
+        seconds: Callable,
+        compare: Callable,
+        sizes: Callable,
+        tile: int,
+        depth: int,
+        size: int,
+    ) -> None:
+        sizes(tile=tile)
+        time = seconds(partial(kernels.gram, standardized("relu"), BETA, depth), inputs(size))
+        reference = (size / SIZE) ** 2 * GROUND["product"]
+        compare(f"gram, N = {size}, depth {depth}, tiles of {tile} / product", time, reference)
+
+    @pytest.mark.parametrize("pairs", [16, 32, 64, 128, 256])
+    def test_close_pairs(
+        self, seconds: Callable, compare: Callable, sizes: Callable, pairs: int
+    ) -> None:
+        sizes(pairs=pairs)
+        x = inputs(2048)
+        x = jnp.repeat(x[::16], 16, axis=0) + 1e-4 * x  # in sixteens that are close
+        time = seconds(partial(kernels.gram, normalized("relu"), BETA, 2), x)
+        compare(f"gram, {pairs} close pairs at once / product", time, GROUND["product"] / 4)
 
 
 @pytest.mark.benchmark(group="recursion")

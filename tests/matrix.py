@@ -80,12 +80,17 @@ def set_to(**environment: str) -> Callable[[Place], None]:
     return lambda place: place.environment.update(environment)
 
 
+def xla(flag: str) -> Callable[[Place], None]:
+    """A flag beside the Makefile's own."""
+    return set_to(XLA_FLAGS=f"--xla_backend_optimization_level=1 {flag}")
+
+
 def instructions(most: str) -> Callable[[Place], None]:
-    """No more than an instruction set, in what XLA compiles."""
+    """No more than an instruction set, in what XLA compiles; its library of products has more."""
 
     def arrange(place: Place) -> None:
         require_processor(most)
-        place.environment["XLA_FLAGS"] = f"--xla_cpu_max_isa={most}"
+        xla(f"--xla_cpu_max_isa={most}")(place)
 
     return arrange
 
@@ -215,6 +220,8 @@ CONDITIONS = (
     Condition("AVX", "instructions", instructions("AVX")),
     Condition("AVX2", "instructions", instructions("AVX2")),
     Condition("AVX512", "instructions", instructions("AVX512"), WHOLE),
+    Condition("products by Eigen", "instructions", xla(
+        "--xla_cpu_experimental_ynn_fusion_type=")),
     Condition("OpenBLAS NEHALEM", "blas", openblas("NEHALEM", "SSE4_2")),
     Condition("OpenBLAS HASWELL", "blas", openblas("HASWELL", "AVX2")),
     Condition("OpenBLAS SKYLAKEX", "blas", openblas("SKYLAKEX", "AVX512")),

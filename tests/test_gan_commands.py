@@ -271,6 +271,8 @@ class TestErrors:
 )
 def test_help(arguments, words):
     command = [sys.executable, "-W", "error", "-m", "freezechaos.gan", *arguments]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shown = subprocess.run(  # in the console's encoding, whatever that is
+        command, capture_output=True, text=True, errors="replace", timeout=120
+    )
     assert shown.returncode == 0, shown.stderr
     assert all(word in shown.stdout for word in words)

@@ -34,7 +34,9 @@ class TestCharacteristicValue:
             (standardized("sin"), 1 / np.tanh(1)),
         ):
             value = float(regimes.characteristic_value(act, beta))
-            assert value == pytest.approx(share * moment, rel=1e-6)
+            # beta and its square are rounded, and 1 - beta^2 has fewer digits than they
+            rel = float(np.finfo(np.float32).eps) * (2 + 1.5 * beta**2 / share)
+            assert value == pytest.approx(share * moment, rel=rel)
 
     def test_is_array_valued_differentiable_and_keeps_the_dtype(self):
         act, beta = normalized("relu"), jnp.array([[0.0, 0.1, 0.9]])
@@ -131,27 +133,32 @@ class TestFarDown:
         ],
     )
     def test_decay_rate_in_chaos(self, form, name, beta):
-        """The size of theta falls by this factor a layer, once Sigma has settled."""
+        """The size of theta falls by this factor a layer, once Sigma has settled.
+
+        Where it settles at 0, theta has a factor L besides.
+        """
         act = form(name)
         with jax.enable_x64(True):
             cosine = jnp.array([0.2, 0.9], jnp.float64)
             near, far = (
                 np.abs(np.asarray(kernels.ntk(act, beta, depth, cosine))) for depth in (200, 280)
             )
-        measured = (far / near) ** (1 / 80)
-        np.testing.assert_allclose(measured, regimes.decay_rate(act, beta), rtol=0.01)
+        linear = 280 / 200 if regimes.fixed_point(act, beta) < 1e-6 else 1
+        measured = (far / near / linear) ** (1 / 80)
+        # (L + a) q^L: a tells by |a| (1 / 200 - 1 / 280) / 80
+        np.testing.assert_allclose(measured, regimes.decay_rate(act, beta), rtol=1e-3)
 
     @pytest.mark.parametrize(
-        ("form", "name", "beta", "tolerance"),
+        ("form", "name", "beta"),
         [
-            (standardized, "relu", 0.5, 0.01),
-            (normalized, "relu", 0.8, 0.01),
-            (standardized, "erf", 0.7, 0.01),
-            (standardized, "gelu", 0.5, 0.01),
-            (normalized, "tanh", 0.6, 0.01),
+            (standardized, "relu", 0.5),
+            (normalized, "relu", 0.8),
+            (standardized, "erf", 0.7),
+            (standardized, "gelu", 0.5),
+            (normalized, "tanh", 0.6),
         ],
     )
-    def test_decay_rate_in_freeze(self, form, name, beta, tolerance):
+    def test_decay_rate_in_freeze(self, form, name, beta):
         """1 - theta falls by this factor a layer, up to the factor L of a smooth activation."""
         act = form(name)
         with jax.enable_x64(True):
@@ -162,7 +169,9 @@ class TestFarDown:
         rate = regimes.decay_rate(act, beta)
         r = float(regimes.characteristic_value(act, beta))
         linear = 2.0 if rate == pytest.approx(r, rel=1e-6) else 1.0
-        np.testing.assert_allclose((far / near / linear) ** (1 / 256), rate, rtol=tolerance)
+        # (L + a) r^L, where |a| is of the order 1 / (1 - r): it tells by |a| / 512 / 256
+        rtol = 2 / (1 - r) / 512 / 256
+        np.testing.assert_allclose((far / near / linear) ** (1 / 256), rate, rtol=rtol)
 
     def test_rates_of_theory(self):
         assert regimes.decay_rate(standardized("relu"), 0.5) == pytest.approx(0.75**0.5)

@@ -10,6 +10,8 @@ import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -61,22 +63,29 @@ def run_several_at_a_time(app: Sphinx) -> None:
     """Fill the cache; a notebook that fails is not put there, so MyST-NB runs it and says why."""
     if app.config.nb_execution_mode != "cache":
         return
-    cache = get_cache(app.config.nb_execution_cache_path)
-    paths = [
-        path
-        for path in sorted(Path(app.srcdir).glob("*.ipynb"))
-        if not known(cache, path)
-    ]
-    if not paths:
-        return
-    with get_context("spawn").Pool(min(4, os.cpu_count() or 1, len(paths))) as pool:
-        do = partial(run, timeout=app.config.nb_execution_timeout)
-        done = pool.imap_unordered(do, paths)
-        for bundle in tqdm(done, "notebooks", len(paths), disable=None):
-            if bundle:
-                cache.cache_notebook_bundle(
-                    bundle, check_validity=False, overwrite=True
-                )
+    with opened(app.config.nb_execution_cache_path) as cache:
+        sources = sorted(Path(app.srcdir).glob("*.ipynb"))
+        paths = [path for path in sources if not known(cache, path)]
+        if not paths:
+            return
+        with get_context("spawn").Pool(min(4, os.cpu_count() or 1, len(paths))) as pool:
+            do = partial(run, timeout=app.config.nb_execution_timeout)
+            done = pool.imap_unordered(do, paths)
+            for bundle in tqdm(done, "notebooks", len(paths), disable=None):
+                if bundle:
+                    cache.cache_notebook_bundle(
+                        bundle, check_validity=False, overwrite=True
+                    )
+
+
+@contextmanager
+def opened(path: str) -> Iterator[JupyterCacheAbstract]:
+    """Close the connections of a cache, which it leaves open itself."""
+    cache = get_cache(path)
+    try:
+        yield cache
+    finally:
+        cache.db.dispose()
 
 
 def known(cache: JupyterCacheAbstract, path: Path) -> bool:

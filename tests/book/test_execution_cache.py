@@ -9,7 +9,6 @@ from types import ModuleType, SimpleNamespace
 
 import nbformat
 import pytest
-from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_notebook
 
 from freezechaos.data import archives
@@ -112,9 +111,9 @@ def test_what_runs_through_is_kept_and_not_run_again(
     config.nb_execution_mode = "cache"
     for _ in range(2):
         execution_cache.run_several_at_a_time(app)
-    cache = get_cache(config.nb_execution_cache_path)
-    _, good = cache.merge_match_into_notebook(nbformat.read(tmp_path / "good.ipynb", 4))
-    assert good.cells[0].outputs[0].data["text/plain"] == "42"
-    assert not execution_cache.known(cache, tmp_path / "bad.ipynb")
-    assert not execution_cache.known(cache, tmp_path / "dead.ipynb")
+    with execution_cache.opened(config.nb_execution_cache_path) as cache:
+        _, good = cache.merge_match_into_notebook(nbformat.read(tmp_path / "good.ipynb", 4))
+        assert good.cells[0].outputs[0].data["text/plain"] == "42"
+        assert not execution_cache.known(cache, tmp_path / "bad.ipynb")
+        assert not execution_cache.known(cache, tmp_path / "dead.ipynb")
     assert (tmp_path / "ran").read_text() == "x"

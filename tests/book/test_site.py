@@ -48,7 +48,9 @@ ACCEPTED: dict[tuple[str, str], str] = {}
 def site() -> Path:
     """Build the site as the README says; what did not change since the last build is quick."""
     command = ["make", "book", "FETCH="]  # asks no outside host
-    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    build = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False
+    )
     lines = (build.stdout + build.stderr).splitlines()
     wrong = [line for line in lines if re.search(r"WARNING:|ERROR:|Error:", line)]
     assert build.returncode == 0, "\n".join(wrong or lines)

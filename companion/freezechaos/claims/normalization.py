@@ -68,7 +68,7 @@ def constant_mode_under_batch_norm() -> Claim:
         "06_batch_norm_and_the_constant_mode",
         predicted=0.25,
         measured=float(np.mean(np.asarray(kernel))),
-        tolerance=1e-12,
+        tolerance=1e-12,  # some thousand roundings of float64
     )
 
 
@@ -174,7 +174,7 @@ def odd_point() -> Claim:
         "07_batch_norm_decomposed",
         predicted=0.0,
         measured=_odd_states(32).cosine,
-        tolerance=2e-3,
+        tolerance=2e-3,  # it is of the order 30 / N^3 = 1e-3
     )
 
 
@@ -224,7 +224,7 @@ def full_batch_norm_is_symmetric_finite_networks() -> Claim:
         "07_batch_norm_decomposed",
         predicted=normalization.symmetric_cosine(10),
         measured=mean,
-        tolerance=3 * error + 0.005,
+        tolerance=3 * error + 0.005,  # corrections of the order 1 / width
     )
 
 

@@ -25,8 +25,11 @@ from . import recursion
 
 _CELL_BITS = 6  # 2^6 cells an octave
 _OCTAVES = 100  # down to a gap of 2^-100, an angle of 1e-15; below, the value at 0
-_TILE = 256  # rows and columns worked on at once, so that a tile stays in the cache
-_PAIRS = 256  # close pairs looked at once
+# Rows and columns of a tile, and close pairs looked at at once, so that they stay in the cache:
+# within 10 % of the best with SSE4.2, AVX2 and AVX-512, as benchmarks/test_kernels_bench.py shows.
+# Elsewhere each step is a launch: fewer and larger ones.
+_SIZES = {"cpu": (128, 32)}
+_LARGE = 256, 256
 _COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows that share little
 _TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
 
@@ -210,19 +213,24 @@ def cosine_and_gap(
     return cosine, gap
 
 
+def _sizes() -> tuple[int, int]:
+    return _SIZES.get(jax.default_backend(), _LARGE)
+
+
 def _refined(gap: Array, cosine: Array, is_close: Array, rows: Rows, columns: Rows) -> Array:
     """The gaps of close pairs to all their digits."""
     count = jnp.sum(is_close)
+    _, at_once = _sizes()
     left, right = jnp.nonzero(is_close, size=is_close.size, fill_value=0)
-    left, right = (jnp.pad(index, (0, _PAIRS), mode="edge") for index in (left, right))
+    left, right = (jnp.pad(index, (0, at_once), mode="edge") for index in (left, right))
 
     def chunk(state: tuple[Array, Array]) -> tuple[Array, Array]:
         start, gap = state
-        i, j = (lax.dynamic_slice(index, (start,), (_PAIRS,)) for index in (left, right))
+        i, j = (lax.dynamic_slice(index, (start,), (at_once,)) for index in (left, right))
         sign = jnp.where(cosine[i, j] < 0, -1, 1)[:, None].astype(gap.dtype)
         exact = _pair_gap(rows.x[i], sign * columns.x[j], rows.norm[i], columns.norm[j])
-        inside = start + jnp.arange(_PAIRS) < count
-        return start + _PAIRS, gap.at[jnp.where(inside, i, len(gap)), j].set(exact, mode="drop")
+        inside = start + jnp.arange(at_once) < count
+        return start + at_once, gap.at[jnp.where(inside, i, len(gap)), j].set(exact, mode="drop")
 
     start = jnp.zeros((), left.dtype)
     return lax.while_loop(lambda state: state[0] < count, chunk, (start, gap))[1]
@@ -334,7 +342,7 @@ class _Tiles:
 
     def __init__(self, rows: Rows):
         self.rows, n = rows, len(rows.x)
-        self.size = min(_TILE, n)
+        self.size = min(_sizes()[0], n)
         count = -(-n // self.size)
         self.starts = [min(k * self.size, n - self.size) for k in range(count)]
 
