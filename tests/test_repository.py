@@ -22,6 +22,7 @@ FLOORS = (
     {"checks", "duals"},
     {"kernels", "regimes", "deconvolution", "normalization"},
     {"spectra", "dynamics", "networks", "data"},
+    {"architectures"},
     {"empirical"},
     {"gan"},
     {"claims"},
