@@ -75,7 +75,7 @@ def assert_within_errors(
     assert jnp.mean(error) < 0.1 * jnp.max(jnp.abs(theory))  # or nothing is tested
 
 
-def drawn_kernels(architecture: Architecture, x: jax.Array, width: int, draws: int = 48):
+def drawn_kernels(architecture: Architecture, x: jax.Array, width: int, draws: int = 24):
     """Monte Carlo means of the outputs' products and of the tangent kernel of one output."""
     sizes = wide(architecture, x.shape[-1], width)
 
@@ -99,8 +99,13 @@ def expected_kernels(architecture: Architecture, x: jax.Array, **options: object
 class TestStacksOfEqualBlocks:
     """The layer-by-layer road, taken by `converted("ntk")`, beside the exact recursion."""
 
-    CASES = [(RELU, 0.0), (normalized("relu"), 0.1), (normalized("tanh"), 0.1),
-             (standardized("gelu"), 0.6), (RELU, 0.5)]  # fmt: skip
+    CASES = (
+        (RELU, 0.0),
+        (normalized("relu"), 0.1),
+        (normalized("tanh"), 0.1),
+        (standardized("gelu"), 0.6),
+        (RELU, 0.5),
+    )
 
     @pytest.mark.parametrize(("activation", "beta"), CASES, ids=str)
     @pytest.mark.parametrize("depth", [3, 1000])
@@ -160,7 +165,7 @@ def arc_sine(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class TestClosedForms:
     """neural-tangents' recursion, written out in NumPy for its own parametrizations."""
 
-    WIDTHS = [6, 40, 30, 1]
+    WIDTHS = (6, 40, 30, 1)
 
     @staticmethod
     def by_hand(x, dual, w, b, rates):
@@ -222,16 +227,8 @@ class TestResidual:
     def test_one_block_by_hand(self):
         x, a, b = on_sphere(4, 3), 0.7, 1.2
         base = serial(Dense(Beta(0.3)), RELU, Dense(NTK(1.1, 0.4)))
-        found = expected_kernels(
-            serial(
-                residual(RELU, Dense(NTK(1.1, 0.4)), identity=a, branch=b)
-                if False
-                else serial(
-                    Dense(Beta(0.3)), residual(RELU, Dense(NTK(1.1, 0.4)), identity=a, branch=b)
-                )
-            ),
-            x,
-        )
+        block = residual(RELU, Dense(NTK(1.1, 0.4)), identity=a, branch=b)
+        found = expected_kernels(serial(Dense(Beta(0.3)), block), x)
         one, inner = expected_kernels(serial(Dense(Beta(0.3))), x), expected_kernels(base, x)
         np.testing.assert_allclose(found, a**2 * one + b**2 * inner, rtol=1e-5)
 
@@ -343,8 +340,7 @@ class TestPositions:
         ntk = found.ntk * jnp.exp(found.log_scale)
         np.testing.assert_allclose(ntk, wanted.ntk.dense(), rtol=1e-5, atol=1e-5)
 
-    @pytest.mark.parametrize("stride", [1, 2])
-    @pytest.mark.parametrize("division", ["graph", "usual"])
+    @pytest.mark.parametrize(("stride", "division"), [(2, "graph"), (1, "usual")])
     def test_convolutions_are_what_finite_ones_tend_to(self, stride, division):
         first, second = (Convolution(3, s, 1, Beta(0.3), division) for s in (stride, 1))
         architecture = serial(first, RELU, second)
@@ -373,7 +369,7 @@ class TestPositions:
         block = residual(LayerNorm(), RELU, conv, identity=0.6, branch=0.8)
         architecture = serial(conv, block, RELU, LayerNorm(), conv)
         x = jax.random.normal(KEY, (2, 3, 2, 2))
-        estimate = drawn_kernels(architecture, x, 128)
+        estimate = drawn_kernels(architecture, x, 64)
         assert_within_errors(estimate, expected_kernels(architecture, x))
 
 
@@ -495,7 +491,7 @@ class TestParametrizations:
     @pytest.mark.parametrize(("name", "w", "b"), [("tanh", 1.5, 0.3), ("relu", 1.1, 0.4),
                                                   ("gelu", 1.2, 0.5)])  # fmt: skip
     def test_two_variances_are_a_beta(self, name, w, b):
-        """Kernels in (W_std, b_std), on the inputs that start settled, are q times those in beta."""
+        """Kernels in (W_std, b_std), once settled, are q times those in beta."""
         sigma, scale, q = as_beta(name, w, b)
         x = on_sphere(4, 5)
         settled = Dense(NTK(sqrt(q - b**2), b))  # the first map brings the variance to q
@@ -648,7 +644,7 @@ class TestGenerator:
         sigma = normalized("relu")
 
         def sample(key: jax.Array) -> jax.Array:
-            network = networks.Deconvolutional(stack, [4, 192, 1], sigma, 0.3, key=key)
+            network = networks.Deconvolutional(stack, [4, 96, 1], sigma, 0.3, key=key)
             generator = gan.Generator(network)
             images = generator(z).reshape(2, -1)
             products = jnp.einsum("ip,jq->ijpq", images, images)
@@ -657,10 +653,8 @@ class TestGenerator:
         z = 1.2 * jax.random.normal(KEY, (2, 4))
         network = networks.Deconvolutional(stack, [4, 2, 1], sigma, 0.3, key=KEY)
         theory = expected_kernels(gan.Generator(network).architecture, z[:, None, None])
-        keys = jax.random.split(jax.random.key(5), 200)
-        mean, error = empirical.monte_carlo(sample, keys, batch=4)
-        assert jnp.all(jnp.abs(mean - theory) <= 5 * error)
-        assert jnp.mean(error[1]) < 0.05 * jnp.max(theory[1])
+        keys = jax.random.split(jax.random.key(5), 96)
+        assert_within_errors(empirical.monte_carlo(sample, keys), theory)
 
     def test_its_tangent_kernel_is_that_of_its_network_times_slopes(self):
         generator = gan.generator(self.PRESET, key=KEY)

@@ -22,7 +22,9 @@ from ..kernels.lookup import Rows, cosine_and_gap
 from ..kernels.recursion import from_gap
 from .composition import Architecture
 from .finite import checked_widths
-from .layers import BatchNorm, Dense, FanIn, Nonlinearity, divided
+from .layers import Dense, FanIn
+from .nonlinearity import Nonlinearity
+from .norms import BatchNorm, divided
 from .pairs import of_inputs, rectangular, square, symmetric
 from .parametrizations import Beta
 

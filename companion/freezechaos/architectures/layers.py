@@ -1,4 +1,4 @@
-"""Layers that leave positions alone: affine maps, nonlinearities, norms.
+"""What a layer is; affine maps, of which the dense one leaves positions alone.
 
 A layer is a value that knows two of an architecture's lives, side by side: `run`, what it does to
 numbers in a finite network, and `step`, what it does to the moments of a network of infinite width.
@@ -7,17 +7,14 @@ numbers in a finite network, and `step`, what it does to the moments of a networ
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from .. import checks, duals, normalization
-from ..activations import Activation, standardized
-from ..networks import standardize
-from .pairs import Pairs, changed, square
+from .. import scalars
+from .pairs import Pairs, changed, scaled
 from .parametrizations import Beta, Parametrization
 
 FanIn = int | None
@@ -94,19 +91,16 @@ class Affine(Layer):
 
     Attributes:
         parametrization: what they are drawn with and multiplied by.
+        window: taps along every axis; () for a dense map.
     """
 
     parametrization: Parametrization
+    window: tuple[int, ...]
 
     @property
     def affine(self) -> tuple["Affine", ...]:
         """Itself."""
         return (self,)
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        """Taps along every axis; () for a dense map."""
-        return ()
 
     @property
     def taps(self) -> int:
@@ -175,153 +169,12 @@ class Dense(Affine):
     def __post_init__(self) -> None:
         checked_parametrization(self.parametrization)
 
+    @property
+    def window(self) -> tuple[int, ...]:  # type: ignore[override]
+        return ()
+
     def linear(self, x: Array, weight: Array) -> Array:
         return jnp.matmul(x, weight)
-
-
-@jax.tree_util.register_static
-@dataclass(frozen=True)
-class Nonlinearity(Layer):
-    """factor sigma(x), elementwise; in `serial` a bare `Activation` will do for a factor of 1."""
-
-    activation: Activation
-    factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        checks.activation(self.activation)
-        object.__setattr__(self, "factor", checks.number("factor", self.factor))
-
-    def run(self, x: Array, maps: Iterator[Map]) -> Array:
-        return self.factor * self.activation(x)
-
-    def step(self, pairs: Pairs, channels: Sequence[FanIn]) -> Pairs:
-        if not pairs.gaussian:
-            raise NotImplementedError(
-                f"{self.activation} stands where its inputs are not Gaussian: behind the inputs "
-                "themselves, another nonlinearity or a norm, so that no dual map says what comes "
-                "out. Put an affine map before it, or take a finite network and "
-                "empirical.monte_carlo."
-            )
-        if pairs.rescaled:
-            return divided(pairs, self)
-        sigma, moments = self.activation, _moments(self.activation, pairs)
-        square, slope = self.factor**2, sigma.derivative_second_moment * moments.slope
-        if pairs.unit:
-            mean = jnp.full_like(pairs.mean, sigma.mean)
-        else:
-            mean = _flat(partial(duals.mean, sigma), pairs.variance)
-        return changed(
-            pairs,
-            covariance=square * moments.covariance,
-            distance=square * moments.distance,
-            tangent=square * slope * pairs.tangent,
-            mean=self.factor * mean,
-            unit=pairs.unit and self.factor in (1.0, -1.0),
-            gaussian=False,
-        ).rebased()
-
-
-def bare(name_or_callable: Any) -> Nonlinearity:
-    """A function as it is, neither standardized nor normalized, as in neural-tangents' `Relu()`.
-
-    Arguments and errors: as for `activations.standardized`.
-    """
-    sigma = standardized(name_or_callable)
-    return Nonlinearity(sigma, sigma.deviation)
-
-
-@jax.tree_util.register_static
-@dataclass(frozen=True)
-class LayerNorm(Layer):
-    """Every input's neurons, of all positions, to mean 0 and variance 1.
-
-    Before a nonlinearity on the sphere it does nothing as the width grows; after it, it is the
-    nonlinearity's normalization [JGGH]. The finite network adds `networks.NORM_EPSILON` to the
-    variance.
-    """
-
-    def run(self, x: Array, maps: Iterator[Map]) -> Array:
-        return standardize(x, tuple(range(1, x.ndim)))
-
-    def step(self, pairs: Pairs, channels: Sequence[FanIn]) -> Pairs:
-        pairs = _recentred(pairs, jnp.mean(pairs.mean, axis=1, keepdims=True))
-        own = jnp.mean(pairs.variance, axis=1, keepdims=True)
-        deviation = jnp.sqrt(jnp.where(own > 0, own, 1))
-        (left, right), (s, t) = (
-            pairs.sides(pairs.variance),
-            pairs.sides(jnp.broadcast_to(deviation, pairs.mean.shape)),
-        )
-        distance = pairs.distance + (t - s) * (left / s - right / t)
-        flat = pairs.mean.shape[1] == 1
-        distance = distance / (s * t)
-        return changed(
-            pairs,
-            covariance=1 - distance / 2 if flat else pairs.covariance / (s * t),
-            distance=distance,
-            tangent=pairs.tangent / (s * t),
-            mean=pairs.mean / deviation,
-            unit=flat,
-        ).rebased()
-
-
-@jax.tree_util.register_static
-@dataclass(frozen=True)
-class BatchNorm(Layer):
-    """Every channel over the batch, and its positions: less its mean, over its deviation.
-
-    At infinite width,
-
-    - recentring is linear: K becomes H K H, the tangent kernel too, exactly, wherever it stands;
-    - rescaling has a theory between an affine map and a nonlinearity of the kind of ReLU, or
-      another affine map, and for the NNGP of a flat network alone [NBGK]: see
-      `normalization.gram_step`.
-
-    Arguments:
-        rescale: whether to divide by the deviation; without, it is recentring.
-    """
-
-    rescale: bool = True
-
-    def run(self, x: Array, maps: Iterator[Map]) -> Array:
-        axes = tuple(range(x.ndim - 1))
-        if self.rescale:
-            return standardize(x, axes)
-        centred = x - jnp.mean(x, axes, keepdims=True)
-        return centred - jnp.mean(centred, axes, keepdims=True)  # what rounding left of the mean
-
-    def step(self, pairs: Pairs, channels: Sequence[FanIn]) -> Pairs:
-        if self.rescale and not (pairs.gaussian and pairs.mean.shape[1] == 1):
-            raise NotImplementedError(
-                "batch norm that rescales has a theory behind an affine map of a flat network "
-                "only: behind a nonlinearity the batch is not Gaussian, and over positions the "
-                "mean of ratios has no closed form. Known of batch norm behind the last "
-                "nonlinearity is the constant mode, beta^2 [JGGH]; take BatchNorm(rescale=False), "
-                "or a finite network and empirical.monte_carlo."
-            )
-        n = pairs.batch
-        if not n:
-            raise ValueError(
-                "`x2` must be left out where there is batch norm, whose statistics are those of "
-                "one batch; put both sets into x1 and read the blocks."
-            )
-
-        def centred(table: Array) -> Array:
-            dense = square(table, n)
-            for axes in ((0, 2), (1, 3)):
-                dense = dense - jnp.mean(dense, axes, keepdims=True)
-            reference = table[n : n + 1]
-            return jnp.concatenate([dense[pairs.one[:n], pairs.other[:n]], reference,
-                                    dense[pairs.one[n + 1 :], pairs.other[n + 1 :]]])  # fmt: skip
-
-        mean = pairs.mean - jnp.mean(pairs.mean[:n])
-        return changed(
-            pairs,
-            covariance=centred(pairs.covariance),
-            tangent=centred(pairs.tangent),
-            mean=mean.at[n].set(pairs.mean[n]),
-            unit=False,
-            rescaled=self.rescale,
-        )
 
 
 @jax.tree_util.register_static
@@ -332,21 +185,13 @@ class Multiply(Layer):
     factor: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "factor", checks.number("factor", self.factor))
+        object.__setattr__(self, "factor", scalars.real("factor", self.factor, "Try 1.0."))
 
     def run(self, x: Array, maps: Iterator[Map]) -> Array:
         return self.factor * x
 
     def step(self, pairs: Pairs, channels: Sequence[FanIn]) -> Pairs:
-        square = self.factor**2
-        return changed(
-            pairs,
-            covariance=square * pairs.covariance,
-            distance=square * pairs.distance,
-            tangent=square * pairs.tangent,
-            mean=self.factor * pairs.mean,
-            unit=pairs.unit and square == 1,
-        ).rebased()
+        return scaled(pairs, self.factor)
 
 
 def checked_parametrization(value: Any) -> Parametrization:
@@ -356,62 +201,3 @@ def checked_parametrization(value: Any) -> Parametrization:
             f"`parametrization` must be a Beta, NTK or Standard; got {value!r}. Try Beta(0.1)."
         )
     return value
-
-
-def _recentred(pairs: Pairs, centre: Float[Array, "inputs 1"]) -> Pairs:
-    """h - centre, a number an input that is E[h] or its mean over the positions."""
-    own = jnp.broadcast_to(centre, pairs.mean.shape)
-    (m, k), (c, d) = pairs.sides(pairs.mean), pairs.sides(own)
-    moved, apart = m - k, c - d
-    return changed(
-        pairs,
-        covariance=pairs.covariance - c * k - m * d + c * d,
-        distance=jnp.maximum(pairs.distance - 2 * moved * apart + apart**2, 0),
-        mean=pairs.mean - own,
-        unit=False,
-    )
-
-
-def _moments(activation: Activation, pairs: Pairs) -> duals.PairMoments:
-    if pairs.unit:
-        return duals.at_one(activation, pairs.distance)
-    terms = duals.terms_for(activation, None)
-    left, right = pairs.sides(pairs.variance)
-    a, b, c, d = (part.ravel() for part in (left, right, pairs.covariance, pairs.distance))
-    moments = duals.at_variances(activation, a, b, c, d, terms)
-    return duals.PairMoments(*(part.reshape(left.shape) for part in moments))
-
-
-def _flat(function: Any, values: Array) -> Array:
-    return function(values.ravel()).reshape(values.shape)
-
-
-def divided(pairs: Pairs, nonlinearity: Nonlinearity | None = None) -> Pairs:
-    """Batch norm's division, if it is due, in one mean with the nonlinearity that follows.
-
-    The tangent kernel and the mean have no closed form from here on and are NaN.
-    """
-    if not pairs.rescaled:
-        return pairs
-    n, factor, sigma, parts = pairs.batch, 1.0, None, ["rescale"]
-    if nonlinearity is not None:
-        sigma, factor = nonlinearity.activation, nonlinearity.factor
-        parts.append("nonlinearity")
-    gram = square(pairs.covariance, n)[:, :, 0, 0]
-    gram = factor**2 * normalization.gram_step(gram, parts, sigma)  # neurons have mean square 1
-    own = jnp.diagonal(gram)
-    distance = (own[:, None] - gram) + (own[None, :] - gram)
-
-    def listed(matrix: Array, reference: float) -> Array:
-        padded = jnp.pad(matrix, ((0, 1), (0, 1))).at[n, n].set(reference)
-        return padded[pairs.one, pairs.other][:, None, None]
-
-    return changed(
-        pairs,
-        covariance=listed(gram, 1.0),
-        distance=listed(distance, 0.0),
-        tangent=jnp.full_like(pairs.tangent, jnp.nan),
-        mean=jnp.full_like(pairs.mean, jnp.nan),
-        gaussian=False,
-        rescaled=False,
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from .. import duals
 from ..activations import Activation, standardized
 from .parametrizations import NTK, Beta
 
-_STEPS = 10_000
+_STEPS = 2_000
 _SETTLED = 1e-12
 _FAR = 1e12
 
@@ -48,7 +48,7 @@ def as_beta(
 
     Raises:
         ValueError, TypeError: a variance that dies out or grows without bound, an argument outside
-            its range, a function whose dual map is not known at the variances on the way.
+            its range, a function whose dual map is not known at these variances.
 
     Source: Poole et al., Exponential expressivity in deep neural networks through transient
     chaos, 2016; [JGGH].
@@ -62,19 +62,12 @@ def as_beta(
     """
     scale = NTK(W_std, b_std)
     sigma = standardized(name_or_callable)
-    with jax.enable_x64(True):
-        q = previous = 1.0
-        for _ in range(_STEPS):
-            q = scale.weight_variance * _second_moment(sigma, q) + scale.bias_variance
-            if not 1 / _FAR < q < _FAR or abs(q - previous) <= _SETTLED * q:
-                break
-            previous = q
-    if not 1 / _FAR < q < _FAR:
-        way = "dies out" if q < 1 else "grows without bound"
+    q = _settled(sigma, scale)
+    if q is None:
         raise ValueError(
             f"`W_std` must let the variance of pre-activations settle; with {W_std:g}, and `b_std` "
-            f"{b_std}, that of {sigma.name} {way}. Of ReLU only sqrt(2) without a bias keeps it, "
-            "and less with one settles."
+            f"{b_std}, that of {sigma.name} dies out or grows without bound. Of ReLU sqrt(2) "
+            "without a bias keeps it, and less with a bias settles."
         )
     given = sigma.given if sigma.homogeneous or q == 1 else Stretched(sigma.base.function, sqrt(q))
     beta = sqrt(scale.bias_variance / q)
@@ -96,9 +89,21 @@ class Stretched:
         return f"{getattr(self.function, '__name__', 'function')} of {self.factor:.4g} x"
 
 
-def _second_moment(sigma: Activation, variance: float) -> float:
-    """E[f(sqrt(variance) Z)^2] of the function that was standardized."""
-    terms = duals.terms_for(sigma, variance)
-    one = jnp.full(1, variance, jnp.float64)
-    own: Any = duals.at_variances(sigma, one, one, one, jnp.zeros_like(one), terms)
-    return sigma.deviation**2 * float(own.covariance[0])
+def _settled(sigma: Activation, scale: NTK) -> float | None:
+    """The variance to which that of unit Gaussians goes; None where it goes to 0 or on and on."""
+    with jax.enable_x64(True):
+        terms = duals.terms_for(sigma, None)
+
+        @jax.jit
+        def following(q: Array) -> Array:
+            own = duals.at_variances(sigma, q, q, q, jnp.zeros_like(q), terms).covariance
+            return scale.weight_variance * sigma.deviation**2 * own + scale.bias_variance
+
+        q = jnp.ones(1, jnp.float64)
+        for _ in range(_STEPS):
+            before, q = q, following(q)
+            if not 1 / _FAR < float(q[0]) < _FAR:
+                return None
+            if abs(float(q[0] - before[0])) <= _SETTLED * float(q[0]):
+                return float(q[0])
+    return None

@@ -84,6 +84,19 @@ def changed(pairs: Pairs, **fields: object) -> Pairs:
     return Pairs(**({name: getattr(pairs, name) for name in names} | fields))
 
 
+def scaled(pairs: Pairs, factor: float) -> Pairs:
+    """Of factor h."""
+    square = factor**2
+    return changed(
+        pairs,
+        covariance=square * pairs.covariance,
+        distance=square * pairs.distance,
+        tangent=square * pairs.tangent,
+        mean=factor * pairs.mean,
+        unit=pairs.unit and square == 1,
+    ).rebased()
+
+
 def of_inputs(
     x: Float[Array, "inputs *grid channels"], one: np.ndarray, other: np.ndarray,
     *, batch: int, unit: bool,

@@ -6,54 +6,23 @@ p and p' have in common what their common taps read, tap by tap [JGGH, section 5
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 from math import prod
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from ..graphs import AxisLayer, links
+from ..graphs import AxisLayer
 from ..graphs import Layer as Upsampler
-from ..graphs import Parametrization as Division
 from ..networks.convolutions import resized, strided_convolution, transposed_convolution
 from ..scalars import integer
 from .layers import Affine, FanIn, Layer, Map, checked_parametrization
 from .pairs import Pairs, changed
 from .parametrizations import Beta, Parametrization
-
-
-class Reads(NamedTuple):
-    """What positions read along one axis.
-
-    Attributes:
-        taps: [taps, after, before] with which share each tap reads each position.
-        divisors: [after] what the sum over taps is divided by, as a variance.
-        single: whether a tap reads one position, as it does but after a bilinear resize.
-    """
-
-    taps: np.ndarray
-    divisors: np.ndarray
-    single: bool
-
-    @property
-    def common(self) -> np.ndarray:
-        """[after, after] share of the taps that two positions have in common."""
-        there = np.sum(self.taps, axis=2)
-        return there.T @ there / self.scale
-
-    @property
-    def alike(self) -> np.ndarray:
-        """[after, after] whether two positions have the same taps, each reading one position."""
-        there = np.any(self.taps > 0, axis=2)
-        return np.all(there[:, :, None] == there[:, None, :], axis=0) & self.single
-
-    @property
-    def scale(self) -> np.ndarray:
-        """[after, after] root of the product of the divisors."""
-        return np.sqrt(np.multiply.outer(self.divisors, self.divisors))
+from .taps import Division, Reads, outer, over_taps, strided, upsampled
 
 
 class _Gathering(Affine):
@@ -97,7 +66,7 @@ class _Gathering(Affine):
             over_taps(table, reads, pairs.grid)
             for table in (pairs.covariance, pairs.distance, pairs.tangent)
         )
-        common = _outer([axis.common for axis in reads])
+        common = outer([axis.common for axis in reads])
         nearest = all(axis.single for axis in reads)
         unit = pairs.unit and nearest and bool(np.allclose(np.diagonal(common), 1, rtol=1e-12))
         zero = jnp.zeros((len(pairs.mean), prod(after)), pairs.mean.dtype)
@@ -109,7 +78,7 @@ class _Gathering(Affine):
             return changed(new, distance=2 * jnp.asarray(1 - common, near.dtype)[None] + near)
         left, right = new.sides(new.variance)
         apart = jnp.maximum((left - covariance) + (right - covariance), 0)
-        alike = jnp.asarray(_outer([axis.alike for axis in reads]))[None]
+        alike = jnp.asarray(outer([axis.alike for axis in reads]))[None]
         return changed(new, distance=jnp.where(alike, near, apart))
 
 
@@ -162,7 +131,7 @@ class Convolution(_Gathering):
         return gains * strided_convolution(x, weight, axes)
 
     def reads(self, axis: int, n: int) -> Reads:
-        return _strided(self.window[axis], self.stride[axis], self.padding[axis], n, self.division)
+        return strided(self.window[axis], self.stride[axis], self.padding[axis], n, self.division)
 
 
 @jax.tree_util.register_static
@@ -198,7 +167,7 @@ class UpSampling(_Gathering):
         return tuple(map(self.layer.along, range(self.layer.dimensions or 2)))
 
     @property
-    def window(self) -> tuple[int, ...]:
+    def window(self) -> tuple[int, ...]:  # type: ignore[override]
         return tuple(axis.window for axis in self.axes)
 
     def linear(self, x: Array, weight: Array) -> Array:
@@ -206,7 +175,7 @@ class UpSampling(_Gathering):
         return gains * transposed_convolution(resized(x, self.axes), weight, self.axes)
 
     def reads(self, axis: int, n: int) -> Reads:
-        return _linked(self.axes[axis], n, self.division)
+        return upsampled(self.axes[axis], n, self.division)
 
 
 @jax.tree_util.register_static
@@ -228,52 +197,6 @@ class GlobalAveragePool(Layer):
         )  # fmt: skip
         left, right = new.sides(new.variance)
         return changed(new, distance=jnp.maximum((left - covariance) + (right - covariance), 0))
-
-
-def over_taps(
-    table: Float[Array, "pairs positions positions"], reads: list[Reads], grid: tuple[int, ...]
-) -> Float[Array, "pairs after after"]:
-    """Sums over common taps, divided by the root of both divisors, along every axis in turn."""
-    axes = len(grid)
-    table = table.reshape(-1, *grid, *grid)
-    for i, axis in enumerate(reads):
-        places = (1 + i, 1 + axes + i)
-        table = jnp.moveaxis(table, places, (-2, -1))
-        taps = jnp.asarray(axis.taps, table.dtype)
-        with jax.default_matmul_precision("highest"):
-            table = sum((tap @ table @ tap.T for tap in taps), jnp.zeros((), table.dtype))
-        scale = jnp.asarray(axis.scale, table.dtype)
-        table = table / jnp.broadcast_to(scale, table.shape)
-        table = jnp.moveaxis(table, (-2, -1), places)
-    after = prod(len(axis.divisors) for axis in reads)
-    return table.reshape(-1, after, after)
-
-
-@lru_cache(maxsize=256)
-def _strided(window: int, stride: int, padding: int, n: int, division: Division) -> Reads:
-    after = max(0, (n + 2 * padding - window) // stride + 1)
-    place = stride * np.arange(after) - padding + np.arange(window)[:, None]
-    taps = (place[..., None] == np.arange(n)).astype(float)
-    return Reads(taps, _divisors(np.sum(taps, axis=(0, 2)), window, division), True)
-
-
-@lru_cache(maxsize=256)
-def _linked(layer: AxisLayer, n: int, division: Division) -> Reads:
-    places, shares = links(layer, n)
-    taps = np.sum(shares[..., None] * (places[..., None] == np.arange(n)), axis=2)
-    divisors = np.asarray(layer.divisors(n, division), float)
-    return Reads(np.swapaxes(taps, 0, 1), divisors, places.shape[2] == 1)
-
-
-def _divisors(counts: np.ndarray, window: int, division: Division) -> np.ndarray:
-    if division == "graph":
-        return np.maximum(counts, 1)  # a position beyond the border reads nothing
-    return np.full_like(counts, window if division == "usual" else np.max(counts, initial=1))
-
-
-def _outer(axes: list[np.ndarray]) -> np.ndarray:
-    """[rows columns, rows' columns'] from [rows, rows'] and [columns, columns']."""
-    return reduce(np.kron, axes)
 
 
 def _checked_division(value: Any) -> Division:
