@@ -338,10 +338,16 @@ class TestPositions:
         places = size if len(size) > 1 else size[0]
         known = deconvolution.DeconvStack(places, layers, division)
         wanted = deconvolution.compressed(known, sigma, beta, gram)
-        found = architecture.kernels(x)
-        np.testing.assert_allclose(found.nngp, wanted.nngp.dense(), atol=1e-9)
-        ntk = found.ntk * jnp.exp(found.log_scale)
-        np.testing.assert_allclose(ntk, wanted.ntk.dense(), rtol=1e-7)
+        stepped = architecture.converted("ntk").kernels(x)  # layer by layer
+        for found, order in (
+            (stepped, slice(None)),
+            (architecture.kernels(x), slice(None)),
+            (architecture.kernels(x, x[::-1]), slice(None, None, -1)),
+        ):
+            np.testing.assert_allclose(found.nngp[:, order], wanted.nngp.dense(), atol=1e-9)
+            ntk = found.ntk[:, order] * jnp.exp(found.log_scale)
+            np.testing.assert_allclose(ntk, wanted.ntk.dense(), rtol=1e-7)
+            assert float(found.log_scale) == pytest.approx(float(stepped.log_scale), rel=1e-9)
 
     @pytest.mark.parametrize(("stride", "division"), [(2, "graph"), (1, "usual")])
     def test_convolutions_are_what_finite_ones_tend_to(self, stride, division):

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
@@ -120,7 +121,7 @@ class Residual(Layer):
         ).rebased()
 
 
-def repeat(block: Layer | Activation, times: int) -> Architecture:
+def repeat(block: Layer | Activation, times: int | np.integer) -> Architecture:
     """A block `times` over, with weights of its own each time; compiled once.
 
     Arguments:
@@ -136,7 +137,9 @@ def repeat(block: Layer | Activation, times: int) -> Architecture:
 
 
 def residual(
-    *layers: Layer | Activation, identity: float = 1.0, branch: float = 1.0
+    *layers: Layer | Activation,
+    identity: float | np.number = 1.0,
+    branch: float | np.number = 1.0,
 ) -> Architecture:
     """identity x + branch f(x), with f the layers one after another.
 

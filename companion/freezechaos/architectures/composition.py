@@ -6,7 +6,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from ..activations import Activation
 from .layers import Affine, Change, FanIn, Layer, Map
@@ -50,8 +51,8 @@ class Architecture(Layer):
 
     def kernels(
         self,
-        x1: Float[Array, "n *grid channels"],
-        x2: Float[Array, "m *grid channels"] | None = None,
+        x1: Real[ArrayLike, "n *grid channels"],
+        x2: Real[ArrayLike, "m *grid channels"] | None = None,
         *,
         widths: Sequence[int] | None = None,
         on_sphere: bool | None = None,
@@ -63,8 +64,8 @@ class Architecture(Layer):
 
     def nngp(
         self,
-        x1: Float[Array, "n *grid channels"],
-        x2: Float[Array, "m *grid channels"] | None = None,
+        x1: Real[ArrayLike, "n *grid channels"],
+        x2: Real[ArrayLike, "m *grid channels"] | None = None,
         *,
         on_sphere: bool | None = None,
     ) -> Float[Array, "n m *positions"]:

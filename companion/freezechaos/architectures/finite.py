@@ -7,7 +7,8 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from .. import checks
 from ..networks.draws import normals
@@ -33,14 +34,14 @@ class Network(eqx.Module):
     widths: tuple[int, ...] = eqx.field(static=True)
 
     def __call__(
-        self, x: Float[Array, "*batch_and_grid inputs"]
+        self, x: Real[ArrayLike, "*batch_and_grid inputs"]
     ) -> Float[Array, "*batch_and_grid_after outputs"]:
         """The outputs for one input [*grid, channels] or a batch; with batch norm for a batch."""
         return self.forward(x)[1]
 
     def forward(
         self,
-        x: Float[Array, "*batch_and_grid inputs"],
+        x: Real[ArrayLike, "*batch_and_grid inputs"],
         nudges: Sequence[Array] | None = None,
     ) -> tuple[list[Array], Float[Array, "*batch_and_grid_after outputs"]]:
         """What enters each affine map, and the outputs.

@@ -1,9 +1,8 @@
 """The second life of an architecture: its kernels at infinite width.
 
 Layers carry the moments of `pairs`, in float64 whatever the inputs are: recursions of a thousand
-layers then keep more digits than float32 has, on the sphere and off it. A stack of identical
-blocks of `Dense` and a nonlinearity, on the sphere, goes by the exact recursion of
-`freezechaos.kernels` instead, compiled once for all depths.
+layers then keep more digits than float32 has, on the sphere and off it. What has a recursion of its
+own goes by that (see `stacks`).
 """
 
 from collections.abc import Sequence
@@ -13,22 +12,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
 from .. import checks, duals
-from .. import kernels as exact
-from ..activations import Activation
-from ..kernels.lookup import Rows, cosine_and_gap
-from ..kernels.recursion import from_gap
+from . import stacks
 from .composition import Architecture
 from .finite import checked_widths
-from .layers import Dense, FanIn
+from .layers import FanIn
 from .nonlinearity import Nonlinearity
 from .norms import BatchNorm, divided
 from .pairs import of_inputs, rectangular, square, symmetric
-from .parametrizations import Beta
-
-_CLOSE = 0.1  # a gap below is not taken from a rounded product
 
 
 class Kernels(NamedTuple):
@@ -50,8 +44,8 @@ class Kernels(NamedTuple):
 
 def kernels(
     architecture: Architecture,
-    x1: Float[Array, "n *grid channels"],
-    x2: Float[Array, "m *grid channels"] | None = None,
+    x1: Real[ArrayLike, "n *grid channels"],
+    x2: Real[ArrayLike, "m *grid channels"] | None = None,
     *,
     widths: Sequence[int] | None = None,
     on_sphere: bool | None = None,
@@ -72,28 +66,29 @@ def kernels(
         NotImplementedError: layers in an order for which there is no theory; it says which.
         ValueError, TypeError: an argument outside its range.
 
-    Source: [JGGH]; Lee et al., 2018, Novak et al., Bayesian deep convolutional networks with many
-    channels are Gaussian processes, 2019.
+    Source: [JGGH]; Lee et al., Deep neural networks as Gaussian processes, 2018; Novak et al.,
+    Bayesian deep convolutional networks with many channels are Gaussian processes, 2019.
     """
+    inputs = Inputs.of(architecture, x1, x2, on_sphere)
+    channels = _channels(architecture, inputs, widths)
     if any(isinstance(layer, BatchNorm) and layer.rescale for layer in architecture.leaves):
         raise NotImplementedError(
             "the tangent kernel has no theory behind batch norm that rescales: every neuron's "
             "derivative is over a deviation of its own, and their mean has no closed form. Take "
             "architecture.nngp(x), BatchNorm(rescale=False), or empirical.ntk of a network."
         )
-    inputs = Inputs.of(architecture, x1, x2, on_sphere)
-    stack = homogeneous(architecture)
-    if stack and inputs.unit:
-        return _exact(*stack, inputs)
-    found = _worked_out(architecture, inputs, _channels(architecture, inputs, widths))
+    special = stacks.kernels(architecture.sequence, *inputs)
+    if special is not None:
+        return Kernels(*special)
+    found = _worked_out(architecture, inputs, channels)
     _check_reach(architecture, found)
     return found
 
 
 def nngp(
     architecture: Architecture,
-    x1: Float[Array, "n *grid channels"],
-    x2: Float[Array, "m *grid channels"] | None = None,
+    x1: Real[ArrayLike, "n *grid channels"],
+    x2: Real[ArrayLike, "m *grid channels"] | None = None,
     *,
     on_sphere: bool | None = None,
 ) -> Float[Array, "n m *positions"]:
@@ -102,26 +97,13 @@ def nngp(
     Arguments and errors: as for `kernels`.
     """
     inputs = Inputs.of(architecture, x1, x2, on_sphere)
+    special = stacks.kernels(architecture.sequence, *inputs)
+    if special is not None:
+        return special[0]
     ones = (1,) * len(architecture.affine)  # they enter the tangent kernel alone
     found = _worked_out(architecture, inputs, ones)
     _check_reach(architecture, found._replace(ntk=found.nngp))
     return found.nngp
-
-
-def homogeneous(architecture: Architecture) -> tuple[Activation, float, int] | None:
-    """Activation, beta and depth of a stack of equal Dense layers, one activation between all."""
-    layers = architecture.sequence
-    first, between = layers[0], layers[1::2]
-    if not isinstance(first, Dense) or not isinstance(first.parametrization, Beta):
-        return None
-    if any(layer != first for layer in layers[::2]) or not len(layers) % 2 or not between:
-        return None
-    sigma = between[0]
-    if not isinstance(sigma, Nonlinearity) or sigma.factor != 1:
-        return None
-    if any(layer != sigma for layer in between):
-        return None
-    return sigma.activation, first.parametrization.beta, len(layers[::2])
 
 
 class Inputs(NamedTuple):
@@ -227,22 +209,3 @@ def _check_reach(architecture: Architecture, found: Kernels) -> None:
         return
     sigmas = [one.activation for one in architecture.leaves if isinstance(one, Nonlinearity)]
     raise ValueError(duals.refusal(min(sigmas, key=lambda sigma: duals.reach(sigma, 1024))))
-
-
-def _exact(activation: Activation, beta: float, depth: int, inputs: Inputs) -> Kernels:
-    share = jnp.asarray(beta, inputs.x1.dtype)
-    cosine, gap = _cosines(inputs.x1, inputs.x2)
-    sigma, theta, _ = from_gap(activation, share, depth, cosine, gap)
-    return Kernels(sigma, theta, exact.log_ntk_diagonal(activation, share, depth))
-
-
-@jax.jit
-def _cosines(x1: Array, x2: Array | None) -> tuple[Array, Array]:
-    """Cosines and 1 - |cosine| of all pairs; chaos must not blow rounding up."""
-    rows = Rows.of(x1)
-    if x2 is not None:
-        columns = Rows.of(x2, rows.centre)
-        cosine, gap = cosine_and_gap(rows, columns, jnp.zeros((len(x1), len(x2)), bool), _CLOSE)
-        return jnp.clip(cosine, -1, 1), gap
-    cosine, gap = cosine_and_gap(rows, rows, jnp.eye(len(x1), dtype=bool), _CLOSE)
-    return jnp.clip(cosine, -1, 1), (gap + gap.T) / 2

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from .. import duals
@@ -34,7 +35,9 @@ class Settled(NamedTuple):
 
 
 def as_beta(
-    name_or_callable: str | Callable[[Array], Array], W_std: float, b_std: float | None = None
+    name_or_callable: str | Callable[[Array], Array],
+    W_std: float | np.number,
+    b_std: float | np.number | None = None,
 ) -> Settled:
     """The beta-parametrization of f with weights and biases of these standard deviations.
 
@@ -60,7 +63,7 @@ def as_beta(
     >>> print(regimes.regime(sigma, parametrization.beta))
     chaos
     """
-    scale = NTK(W_std, b_std)
+    scale = NTK(W_std, b_std)  # type: ignore[arg-type]  # it converts them
     sigma = standardized(name_or_callable)
     q = _settled(sigma, scale)
     if q is None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
 
+from .. import checks
 from .inputs import checked_inputs
 
 
@@ -61,9 +63,9 @@ def linearize(network: Callable[[Array], Array]) -> Linearized:
 
 def ntk_vector_product(
     network: Callable[[Array], Array],
-    vector: Float[Array, "m *outputs"],
-    x1: Float[Array, "n *input"],
-    x2: Float[Array, "m *input"] | None = None,
+    vector: Real[ArrayLike, "m *outputs"],
+    x1: Real[ArrayLike, "n *input"],
+    x2: Real[ArrayLike, "m *input"] | None = None,
 ) -> Float[Array, "n *outputs"]:
     """The tangent kernel between x1 and x2 times a vector, without the kernel.
 
@@ -86,6 +88,7 @@ def ntk_vector_product(
         return lambda parameters: eqx.combine(parameters, static)(x)
 
     outputs, backward = jax.vjp(at(x2), parameters)
+    vector = checks.targets("vector", vector)
     if vector.shape != outputs.shape:
         raise ValueError(
             f"`vector` must have the shape of the outputs at x2, {list(outputs.shape)}; got "
