@@ -31,6 +31,7 @@ FLOORS = (
     {"checks", "duals"},
     {"kernels", "regimes", "deconvolution", "normalization"},
     {"spectra", "dynamics", "networks", "data"},
+    {"architectures"},
     {"empirical"},
     {"gan"},
     {"claims"},

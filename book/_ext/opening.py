@@ -31,7 +31,7 @@ NETWORKS = {
 
 def reach(activation: Activation) -> list[list[int]]:
     """Return by depth how far the network moves at `ANGLES`, in parts of `RADIUS`."""
-    cosine = jnp.cos(jnp.deg2rad(jnp.asarray(ANGLES)))
+    cosine = jnp.cos(jnp.asarray(np.deg2rad(ANGLES)))
     depths = jnp.asarray(DEPTHS)
     kernel = jax.vmap(lambda depth: kernels.ntk(activation, BETA, depth, cosine))
     return np.rint(RADIUS * np.asarray(kernel(depths))).astype(int).tolist()

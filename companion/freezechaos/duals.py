@@ -117,6 +117,22 @@ def _in_blocks(road: Callable[[_Pair], PairMoments], pair: _Pair) -> PairMoments
     return PairMoments(*(part.ravel()[:count] for part in blocks))
 
 
+def mean(
+    activation: Activation, variance: Float[Array, " entries"], terms: int = TERMS[-1]
+) -> Float[Array, " entries"]:
+    """E[sigma(u)] for Gaussians u of these variances; NaN as in `at_variances`."""
+    s = safe_sqrt(variance)
+    if activation.homogeneous:
+        offset = activation(jnp.zeros_like(s))
+        return offset + s * (activation.mean - offset)
+    road = _closed_form(activation)
+    if road is None:
+        found, _ = _coefficients(activation, s, terms)
+        return found + jnp.where(variance <= reach(activation, terms), 0, jnp.nan)
+    pair = _Pair.of(variance, variance, variance, jnp.zeros_like(variance))
+    return (road(pair).left + activation.origin) / activation.deviation
+
+
 def gram(
     activation: Activation, gram: Float[Array, "n n"], terms: int = TERMS[-1]
 ) -> Float[Array, "n n"]:

@@ -1,7 +1,17 @@
 """What finite networks do: their tangent kernel, their training, and averages with errors."""
 
 from .kernel import ntk
+from .linear import Linearized, linearize, ntk_vector_product
 from .sampling import Estimate, monte_carlo
 from .training import Training, train
 
-__all__ = ["Estimate", "Training", "monte_carlo", "ntk", "train"]
+__all__ = [
+    "Estimate",
+    "Linearized",
+    "Training",
+    "linearize",
+    "monte_carlo",
+    "ntk",
+    "ntk_vector_product",
+    "train",
+]

@@ -1,7 +1,9 @@
-"""What a network of ours is given."""
+"""What a network is given."""
 
 from typing import Any
 
+import equinox as eqx
+import jax
 from jaxtyping import Array
 
 from .. import checks
@@ -16,12 +18,18 @@ def checked_inputs(name: str, network: Any, x: Any) -> Array:
     elif isinstance(network, FullyConnected):
         x = _checked_rows(name, network, x)
     else:
-        raise TypeError(
-            "`network` must be a FullyConnected or a Deconvolutional; got "
-            f"{type(network).__name__}. Make one with "
-            "networks.FullyConnected([2, 256, 1], activation, 0.1, key=key)."
+        x = _checked_any(name, x)
+    leaves = jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))
+    return x.astype(wider(x, leaves[0])) if leaves else x
+
+
+def _checked_any(name: str, x: Any) -> Array:
+    x = checks.targets(name, x)
+    if x.ndim < 2 or 0 in x.shape:
+        raise ValueError(
+            f"`{name}` must have shape [n, *input], one input a row; got {list(x.shape)}."
         )
-    return x.astype(wider(x, network.weights[0]))
+    return x
 
 
 def _checked_rows(name: str, network: FullyConnected, x: Any) -> Array:

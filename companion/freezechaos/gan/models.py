@@ -14,6 +14,16 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import activations, graphs
+from ..architectures import (
+    Architecture,
+    BatchNorm,
+    Beta,
+    Layer,
+    Nonlinearity,
+    UpSampling,
+    bare,
+    serial,
+)
 from ..deconvolution import DeconvStack
 from ..networks import Deconvolutional, standardize
 from ..networks.convolutions import strided_convolution
@@ -76,6 +86,30 @@ class Generator(eqx.Module):
     def latent(self) -> int:
         """Entries of the latent vector."""
         return self.network.channels[0]
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is made of, before its weights: its kernels at infinite width, new draws.
+
+        Its inputs are grids of one position, z[:, None, None, :]. Gains and shifts of batch norm
+        are not in it, nor another draw than N(0, 1).
+        """
+        network = self.network
+        layers: list[Layer] = []
+        for layer in network.stack.layers:
+            up = UpSampling(layer, Beta(network.beta), network.stack.parametrization)
+            layers += [*(self._between() if layers else ()), up]
+        return serial(*layers, *([bare("tanh")] if self.output == "tanh" else []))
+
+    def _between(self) -> list[Layer]:
+        norm = {"before": (BatchNorm(), None), "after": (None, BatchNorm()), "none": (None, None)}
+        before, after = norm[self.norm]
+        return [x for x in (before, Nonlinearity(self.network.activation), after) if x]
+
+    @property
+    def couples(self) -> bool:
+        """Whether an image depends on the others of its batch, as with batch norm."""
+        return self.norm != "none"
 
     @property
     def weights(self) -> tuple[Any, ...]:

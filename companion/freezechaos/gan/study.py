@@ -213,8 +213,8 @@ def study(
             if numbers:  # what forty settings have compiled is more than a process may map
                 jax.clear_caches()
     if diverged:
-        each = "\n".join(f"{run}: {why}" for run, why in diverged.items())
-        raise training.DivergedError(f"all else of {name!r} is stored, but not\n{each}")
+        runs = "\n".join(f"{run}: {why}" for run, why in diverged.items())
+        raise training.DivergedError(f"all else of {name!r} is stored, but not\n{runs}")
 
 
 def experiment(name: str) -> Experiment:

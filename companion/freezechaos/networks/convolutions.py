@@ -96,6 +96,17 @@ def strided_convolution(
     return _bilinear.bind(x, swapped, axes=back, of="x", precision=_precision())
 
 
+def resized(
+    x: Float[Array, "n *size before"], axes: Sequence[AxisLayer]
+) -> Float[Array, "n *resized before"]:
+    """What the resize along every axis makes of the positions; x itself where there is none."""
+    for i, axis in enumerate(axes, start=1):
+        if axis.scale > 1:
+            matrix = jnp.asarray(axis.resizing(x.shape[i]), x.dtype)
+            x = jnp.moveaxis(jnp.tensordot(matrix, x, (1, i)), 0, i)
+    return x
+
+
 def _precision() -> str | None:
     """Of products where the primitive is bound; it is lowered later, in another context."""
     config: Any = jax.config  # its types leave most settings out

@@ -20,7 +20,7 @@ from ..deconvolution.stack import checked_stack
 from ..graphs import AxisLayer
 from ..numerics import floating, wider
 from ..types import Integer, Number
-from .convolutions import transposed_convolution
+from .convolutions import resized, transposed_convolution
 from .draws import normals
 
 
@@ -155,11 +155,7 @@ class Deconvolutional(eqx.Module):
         self, layer: int, x: Float[Array, "n *size before"]
     ) -> Float[Array, "n *resized before"]:
         """What the resize of a layer makes of its input; the input itself where there is none."""
-        for i, axis in enumerate(self.axes(layer), start=1):
-            if axis.scale > 1:
-                matrix = jnp.asarray(axis.resizing(x.shape[i]), x.dtype)
-                x = jnp.moveaxis(jnp.tensordot(matrix, x, (1, i)), 0, i)
-        return x
+        return resized(x, self.axes(layer))
 
     def scale(self, layer: int) -> np.ndarray:
         """[*size] after the layer: sqrt((1 - beta^2) / (|P(p)| n)), what its sums are times."""

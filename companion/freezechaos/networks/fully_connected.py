@@ -143,6 +143,15 @@ class FullyConnected(eqx.Module):
         """sqrt((1 - beta^2) / n), what a weight matrix with n inputs is multiplied by."""
         return sqrt((1 - self.beta) * (1 + self.beta) / weight.shape[1])
 
+    @property
+    def couples(self) -> bool:
+        """Whether outputs depend on the other inputs of a batch, as with batch norm."""
+        return self.batch_norm
+
+    def learned(self, layer: int) -> tuple[float, float]:
+        """What products of what enters a layer, and 1, are times in the tangent kernel."""
+        return self.scale(self.weights[layer]) ** 2, self.beta**2
+
     def __hash__(self) -> int:  # without a look at the numbers, which `==` compares
         return hash((self.widths, self.activation, self.beta, self.layer_norm, self.batch_norm))
 
