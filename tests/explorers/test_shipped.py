@@ -323,6 +323,8 @@ def test_the_bistable_map_leads_where_matrices_go(
         assert shown["end"] == pytest.approx(state.contrast if won else 1, rel=0.1)
         said = explorers["bistable"].sentence(parts=parts, n=n, excess=excess)
         assert ("becomes odd" in said) == won
+        excess = 100 * state.excess if state else 0
+        assert shown["border"] == pytest.approx(excess, rel=0.02, abs=0.02)
         assert shown["contrast"][0] == pytest.approx(shown["contrast"][3], rel=1e-3)
     if n == 8:
         names = normalization.PARTS if odd.PARTS[parts] else ("recentre", "nonlinearity")

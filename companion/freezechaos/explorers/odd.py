@@ -169,8 +169,21 @@ def two_value_model(start: Mapping[str, Any] | None = None) -> Explorer:
 @cache
 def table(n: int, rescale: bool) -> tuple[np.ndarray, np.ndarray]:
     """The logarithm of the contrast, and by how much a layer raises it."""
-    logs = np.linspace(np.log(0.3), np.log(30 * n**4), 1000)
+    above = np.geomspace(1e-4, np.log(30 * n**4), 800)  # dense where the border may lie
+    logs = np.concatenate([-np.geomspace(1.2, 1e-4, 199), [0], above])
     return logs, np.log(normalization.odd_map(np.exp(logs), n, rescale=rescale)) - logs
+
+
+@cache
+def border(n: int, rescale: bool) -> float:
+    """By how many per cent one of n orthogonal points must be longer to win; 0 if it cannot."""
+    logs, rise = table(n, rescale)
+    up = np.flatnonzero((rise[:-1] < 0) & (rise[1:] >= 0) & (logs[:-1] > 0))
+    if not len(up):
+        return 0.0
+    k = up[0]
+    contrast = np.exp(logs[k] - rise[k] * (logs[k + 1] - logs[k]) / (rise[k + 1] - rise[k]))
+    return 100 * float(np.sqrt((n * contrast - 1) / (n - 1)) - 1)
 
 
 @cache
@@ -198,13 +211,12 @@ def bistable(n: float, excess: float, parts: str, width: str) -> dict[str, Any]:
     visited = walk[-1, SHOWN]
     x = np.stack([places, visited])
     factor = np.exp(np.interp(np.log(x), logs, rise))
-    state = normalization.odd_states(n, rescale=PARTS[parts])
     return {
         "x": np.clip(x, 0.5, 1e4),
         "factor": factor,
         "contrast": np.clip(walk[:, SHOWN], 0.5, 1e7),
         "end": walk[-1, -1],
-        "border": 100 * state.excess if state else 0.0,
+        "border": border(n, PARTS[parts]),
     }
 
 
