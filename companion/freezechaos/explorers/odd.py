@@ -28,6 +28,7 @@ NOISES = {"∞": 0.0, "100,000": 1e5, "10,000": 1e4, "1000": 1e3}
 PARTS = {"RC + ReLU": False, "RC + RS + ReLU": True}
 WALKS, FARTHEST = 3, 300
 SHOWN = np.arange(0, FARTHEST + 1, 5)
+CONTRASTS, FACTORS = (0.5, 1e7), (0.93, 1.04)
 
 STARTS = np.array([0.8, 0.95, 1, 1.02, 1.05, 1.1, 1.2, 1.4, 2, 4, 8, 14.5, 20, 30])
 MOMENTS = np.unique(np.rint(np.geomspace(1, 1500, 110))).astype(int)
@@ -207,17 +208,26 @@ def bistable(n: float, excess: float, parts: str, width: str) -> dict[str, Any]:
     n, excess = int(n), int(excess)
     logs, rise = table(n, PARTS[parts])
     walk = walks(n, parts, excess, width)
-    places = np.geomspace(0.5, 1e4, len(SHOWN))
-    visited = walk[-1, SHOWN]
+    places = np.geomspace(*CONTRASTS, 4 * len(SHOWN))
+    visited = np.pad(walk[-1, SHOWN], (0, 3 * len(SHOWN)), mode="edge")
     x = np.stack([places, visited])
     factor = np.exp(np.interp(np.log(x), logs, rise))
+    seen = np.stack([_in_view(*pair) for pair in zip(x, factor, strict=True)], axis=1)
     return {
-        "x": np.clip(x, 0.5, 1e4),
-        "factor": factor,
-        "contrast": np.clip(walk[:, SHOWN], 0.5, 1e7),
+        "x": seen[0],
+        "factor": seen[1],
+        "contrast": np.clip(walk[:, SHOWN], *CONTRASTS),
         "end": walk[-1, -1],
         "border": border(n, PARTS[parts]),
     }
+
+
+def _in_view(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Points that leave the frame, on top of the nearest ones that do not."""
+    inside = (x >= CONTRASTS[0]) & (x <= CONTRASTS[1]) & (y >= FACTORS[0]) & (y <= FACTORS[1])
+    kept = np.flatnonzero(inside)
+    nearest = kept[np.argmin(np.abs(np.arange(len(x))[:, None] - kept), axis=1)]
+    return np.stack([x[nearest], y[nearest]])
 
 
 def fate(setting: Mapping[str, Any]) -> str:
@@ -256,12 +266,12 @@ def bistable_map(start: Mapping[str, Any] | None = None) -> Explorer:
                 x_label="contrast x",
                 y_label="factor of one layer",
                 series=("the map", "visited"),
-                styles=("line", "dots"),
+                styles=("dots", "dots"),
                 colors=("ink", "violet"),
                 x_scale="log",
-                x_range=(0.5, 1e4),
-                y_range=(0.93, 1.04),
-                x_ticks=[1, 10, 100, 1000, 10000],
+                x_range=CONTRASTS,
+                y_range=FACTORS,
+                x_ticks=[1, 100, 1e4, 1e6],
                 guides=[Guide(y=1)],
                 title="One layer",
             ),
@@ -272,7 +282,7 @@ def bistable_map(start: Mapping[str, Any] | None = None) -> Explorer:
                 y_label="contrast x",
                 colors=("edge", "edge", "edge", "violet"),
                 y_scale="log",
-                y_range=(0.5, 1e7),
+                y_range=CONTRASTS,
                 x_range=(0, FARTHEST),
                 title="Layer after layer; grey, with noise",
             ),
@@ -335,6 +345,10 @@ def two_candidates(start: Mapping[str, Any] | None = None) -> Explorer:
     from_here = [(1.1, 1.05), (1.4, 1.38), (1.05, 1.1), (1.38, 1.4), (30, 20), (20, 30)]
     from_here += [(1.02, 0.95), (0.95, 1.02), (14.4, 14.6), (14.6, 14.4), (1.2, 1.2), (30, 30)]
     paths = [rivals(jnp.float32(a), jnp.float32(b)) for a, b in from_here]
+    saddle = normalization.split_state(POINTS, 2)
+    assert saddle
+    ends = {"saddle": (saddle.length, saddle.length), "all alike": (1.0, 1.0)}
+    marks = [Line([0.97 * a, 1.03 * a], [b, b], label, "ink") for label, (a, b) in ends.items()]
     place = partial(Axis, values=STARTS, step=True, format=".3g")
     ticks = [1, 2, 5, 10, 20]
     return Explorer(
@@ -358,7 +372,7 @@ def two_candidates(start: Mapping[str, Any] | None = None) -> Explorer:
             y_range=(0.8, 40),
             x_ticks=ticks,
             y_ticks=ticks,
-            background=[Line(path["x"], path["y"]) for path in paths],
+            background=[*(Line(path["x"], path["y"]) for path in paths), *marks],
         ),
         numbers=["lead", "end"],
         words={"winner": winner},
