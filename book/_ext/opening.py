@@ -33,8 +33,10 @@ def reach(activation: Activation) -> list[list[int]]:
     """Return by depth how far the network moves at `ANGLES`, in parts of `RADIUS`."""
     cosine = jnp.cos(jnp.asarray(np.deg2rad(ANGLES)))
     depths = jnp.asarray(DEPTHS)
-    kernel = jax.vmap(lambda depth: kernels.ntk(activation, BETA, depth, cosine))
-    return np.rint(RADIUS * np.asarray(kernel(depths))).astype(int).tolist()
+    kernel = jax.vmap(lambda depth: kernels.ntk(activation, BETA, depth, cosine))(
+        depths
+    )
+    return np.rint(RADIUS * np.asarray(kernel)).astype(int).tolist()
 
 
 def outline(radii: list[int]) -> str:

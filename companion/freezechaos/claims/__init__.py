@@ -11,6 +11,7 @@ from . import fully_connected as fully_connected
 from . import gan as gan
 from . import normalization as normalization
 from . import record
+from . import splits as splits
 from .record import Claim, claim
 from .report import Report, verify
 

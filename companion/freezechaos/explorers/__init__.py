@@ -10,6 +10,12 @@ from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, pha
 from freezechaos.explorers.layerwise import layerwise_learning
 from freezechaos.explorers.learning import learning_curves
 from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
+from freezechaos.explorers.odd import (
+    bistable_map,
+    moving_origin,
+    two_candidates,
+    two_value_model,
+)
 from freezechaos.explorers.positions import pixel_kernels
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.push import one_push
@@ -31,12 +37,14 @@ __all__ = [
     "Pushed",
     "batch_norm_bench",
     "batch_norm_spectra",
+    "bistable_map",
     "border_frames",
     "checkerboard_modes",
     "cobweb",
     "layer_norm_bench",
     "layerwise_learning",
     "learning_curves",
+    "moving_origin",
     "ntk_on_the_circle",
     "one_push",
     "phase_diagram",
@@ -44,4 +52,6 @@ __all__ = [
     "random_functions",
     "training_film",
     "training_on_the_circle",
+    "two_candidates",
+    "two_value_model",
 ]

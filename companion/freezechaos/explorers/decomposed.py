@@ -8,38 +8,43 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key, UInt8
 
 from freezechaos import activations, normalization
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
-from freezechaos.explorers.views import Curves, Guide, Line
+from freezechaos.explorers.views import Curves, Guide, Image
 from freezechaos.normalization import parts as part
 
-DEPTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-BATCHES = (8, 32)
-WIDTHS = ("200", "1000", "∞")
-LONGER = (0, 10, 50)  # per cent
+DEPTHS = (0, 1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)
+POINTS = 32
+WIDTHS = ("200", "∞")
+LONGER = (0, 10)  # per cent
+SEEDS = (1, 2, 3)
 SWITCH = ("off", "on")
+GREYS = 16  # what an eye tells apart; more make the page heavy
 
 
 class Batch(NamedTuple):
-    """A batch at all `DEPTHS`: directions [depths, 2, points], and the two mean cosines."""
+    """A batch at all `DEPTHS`: cosines, lengths over their root mean square, two mean cosines."""
 
-    plane: np.ndarray
+    cosines: np.ndarray
+    lengths: np.ndarray
     cluster: np.ndarray
     odd: np.ndarray
 
 
-def start_gram(points: int, longer: float) -> np.ndarray:
+def start_gram(longer: float) -> np.ndarray:
     """Cosine 1/2 between all points, but that what the last has for itself is longer."""
-    own = np.ones(points)
+    own = np.ones(POINTS)
     own[-1] = (1 + longer / 100) ** 2
-    return (np.ones((points, points)) + np.diag(own)) / 2
+    return (np.ones((POINTS, POINTS)) + np.diag(own)) / 2
 
 
 @partial(jax.jit, static_argnames=("width",))
-def finite(gram: Float[Array, "n n"], switches: Array, width: int) -> Float[Array, "layers n n"]:
+def finite(
+    gram: Float[Array, "n n"], switches: Array, width: int, key: Key[Array, ""]
+) -> Float[Array, "layers n n"]:
     """As `normalization.propagate`, with the parts as numbers, so that all compile as one."""
     relu = activations.standardized("relu")
     jitter = 4 * float(jnp.finfo(jnp.float32).eps) * jnp.eye(len(gram))
@@ -53,123 +58,128 @@ def finite(gram: Float[Array, "n n"], switches: Array, width: int) -> Float[Arra
         gram = z.T @ z * (len(gram) / jnp.sum(z**2))
         return gram, gram
 
-    keys = jax.random.split(jax.random.key(4), max(DEPTHS))
-    return lax.scan(layer, gram * (len(gram) / jnp.trace(gram)), keys)[1]
+    gram = gram * (len(gram) / jnp.trace(gram))
+    layers = lax.scan(layer, gram, jax.random.split(key, max(DEPTHS)))[1]
+    return jnp.concatenate([gram[None], layers])
 
 
 @lru_cache(maxsize=512)
-def batch(switches: tuple[str, ...], points: int, width: str, longer: float) -> Batch:
-    """The batch in one network, the same for all settings, or at infinite width."""
-    gram, on = jnp.asarray(start_gram(points, longer), jnp.float32), [s == "on" for s in switches]
+def batch(switches: tuple[str, ...], width: str, longer: float, seed: int) -> Batch:
+    """The batch in one network, with the same weights for all switches, or at infinite width."""
+    gram, on = jnp.asarray(start_gram(longer), jnp.float32), [s == "on" for s in switches]
     if width == "∞":
-        parts = tuple(p for p, given in zip(normalization.PARTS, on, strict=True) if given)
-        layers = normalization.iterate(gram, max(DEPTHS), parts)[1:]
+        layers = wide(switches, longer)
     else:
-        layers = finite(gram, jnp.asarray(on), int(width))
-    cosines = normalization.cosines(layers[np.array(DEPTHS) - 1])
+        layers = np.asarray(finite(gram, jnp.asarray(on), int(width), jax.random.key(seed)))
+    layers = layers[np.array(DEPTHS)]
+    cosines = normalization.cosines(layers)
     odd = normalization.odd_point(cosines)
-    means = np.asarray(odd.cluster), np.asarray(odd.cosine)
-    return Batch(plane(np.asarray(cosines, np.float64)), *means)
+    lengths = np.sqrt(np.diagonal(layers, axis1=1, axis2=2))
+    return Batch(*map(np.asarray, (cosines, lengths, odd.cluster, odd.cosine)))
 
 
-def plane(cosines: np.ndarray) -> np.ndarray:
-    """Each point's direction in the plane that holds most of them, [layers, 2, points]."""
-    values, vectors = np.linalg.eigh(cosines)
-    places = (vectors * np.sqrt(np.maximum(values, 0))[:, None, :])[..., :-3:-1]
-    places *= np.where(places[:, -1:] < 0, -1, 1)  # the last point is never below or left
-    return places.swapaxes(1, 2)
+@lru_cache(maxsize=64)
+def wide(switches: tuple[str, ...], longer: float) -> np.ndarray:
+    """The Gram matrices of all layers at infinite width."""
+    given = zip(normalization.PARTS, switches, strict=True)
+    parts = tuple(part for part, switch in given if switch == "on")
+    gram = jnp.asarray(start_gram(longer), jnp.float32)
+    return np.asarray(normalization.iterate(gram, max(DEPTHS), parts))
+
+
+def hundredths(cosines: Float[np.ndarray, "n n"]) -> UInt8[np.ndarray, "n n"]:
+    """Cosines from 0 to 1, in `GREYS` steps; what is negative is as 0."""
+    coarse = np.rint(np.clip(cosines, 0, 1) * (GREYS - 1)) / (GREYS - 1)
+    return np.rint(100 * coarse).astype(np.uint8)
 
 
 def bench(
-    depth: float, points: float, width: str, longer: float,
+    depth: float, width: str, longer: float, seed: float,
     recentre: str, rescale: str, nonlinearity: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """Directions in the plane, and the cosines in the cluster and with the odd point."""
-    seen = batch((recentre, rescale, nonlinearity), int(points), width, longer)
+    """The cosines of all pairs, the lengths, and the cosines in the cluster and across."""
+    seen = batch((recentre, rescale, nonlinearity), width, longer, int(seed))
     here = DEPTHS.index(int(depth))
-    padded = np.arange(max(BATCHES)) % int(points)  # the same points again, on top of themselves
-    x, y = seen.plane[here][:, padded]
-    cosines = np.stack([seen.cluster, seen.odd])
-    return {"x": x, "y": y, "cosines": cosines, "in": cosines[0, here], "out": cosines[1, here]}
+    lengths = seen.lengths[here]
+    return {
+        "cosines": hundredths(seen.cosines[here]),
+        "lengths": np.round(np.append(lengths, lengths[-1]), 2),
+        "in": seen.cluster[here],
+        "out": seen.odd[here],
+        "longest": np.max(lengths) / np.median(lengths),
+    }
 
 
 def state(setting: Mapping[str, Any]) -> str:
     """What the batch has become, in words."""
     inside, outside = setting["in"], setting["out"]
+    if setting["depth"] == 0:
+        return "starts"
     if outside > 0.95:
         return "has one direction"
     if setting["nonlinearity"] == "off" and setting["rescale"] == "off":
         return "drifts at random" if setting["width"] != "∞" else "stays as it is"
-    if inside - outside > 0.25:
+    if setting["longest"] > 5 and inside - outside > 0.25:
         return "is a cluster and an odd point"
     if setting["nonlinearity"] == "off":
         if setting["recentre"] == "on":
             return "is near a simplex"
         return "is near orthogonal" if abs(inside) < 0.1 else "is on its way"
-    return "treats all points alike" if inside - outside < 0.12 else "is on its way"
+    return "treats all points alike" if setting["longest"] < 1.7 else "is on its way"
 
 
 def batch_norm_bench(start: Mapping[str, Any] | None = None) -> Explorer:
-    """Recentring, rescaling and ReLU, each on or off, and what depth makes of a batch.
+    """Recentring, rescaling and ReLU, each on or off, and what depth makes of 32 points.
 
     Arguments:
         start: what to begin with, such as `{"rescale": "on", "width": "∞", "depth": 64}`.
     """
-    turn = np.linspace(0, 2 * np.pi, 73)
     return Explorer(
         title="Batch normalization, taken apart",
         slug="bench",
         axes=[
-            Choice("recentre", "recentre", options=SWITCH),
+            Choice("recentre", "recentre", options=SWITCH, start="on"),
             Choice("rescale", "rescale", options=SWITCH),
             Choice("nonlinearity", "ReLU", options=SWITCH, start="on"),
-            Axis("points", "points N", values=BATCHES, start=32, step=True, format=".0f"),
-            Choice("width", "width", options=WIDTHS, start="1000"),
-            Axis("longer", "one point longer (%)", values=LONGER, step=True, format=".0f"),
-            Axis("depth", "layers", values=DEPTHS, start=16, step=True, format=".0f"),
+            Choice("width", "width", options=WIDTHS),
+            Axis("seed", "draw of the weights", values=SEEDS, step=True, format=".0f"),
+            Axis("longer", "last point longer (%)", values=LONGER, step=True, format=".0f"),
+            Axis("depth", "layers", values=DEPTHS, start=0, step=True, format=".0f"),
         ],
         start=start,
         compute=bench,
         vectorized=False,
         view=[
-            Curves(
-                x="x",
-                y="y",
-                x_label="along the first principal direction",
-                y_label="along the second",
-                colors=("violet",),
-                styles=("dots",),
-                x_range=(-1.1, 1.1),
-                y_range=(-1.1, 1.1),
-                x_ticks=[-1, 0, 1],
-                y_ticks=[-1, 0, 1],
-                background=[Line(np.cos(turn), np.sin(turn))],
-                title="The points' directions",
+            Image(
+                pixels="cosines",
+                label="cosine of two points, in hundredths",
+                shades="violet",
+                value_range=(0, 100),
+                title="Cosines of all pairs",
             ),
             Curves(
-                x=DEPTHS,
-                y="cosines",
-                x_label="layers",
-                y_label="cosine",
-                series=("in the cluster", "odd point"),
-                colors=("green", "pink"),
-                x_scale="log",
-                x_ticks=[1, 4, 16, 64, 256],
-                y_range=(-1.05, 1.05),
-                guides=[Guide(y=0), Guide(x="depth")],
-                title="Cosines, layer after layer",
+                x=np.arange(POINTS + 1) + 0.5,
+                y="lengths",
+                x_label="point",
+                y_label="length, in root mean squares",
+                styles=("steps",),
+                colors=("green",),
+                x_range=(0.5, POINTS + 0.5),
+                y_range=(0, 6),
+                x_ticks=[1, 8, 16, 24, 32],
+                guides=[Guide(y=1)],
+                title="Lengths of the points",
             ),
         ],
-        numbers=["in", "out"],
+        numbers=["in", "out", "longest"],
         words={"state": state},
         readout=(
-            "{points:.0f} points, width {width}: after {depth:.0f} layers the batch {state}. The "
-            "mean cosine of the oddest point with the others is {out:.2f}, among the others "
-            "{in:.2f}."
+            "Width {width}: after {depth:.0f} layers the batch {state}. The longest point has "
+            "{longest:.1f} times the median length. The mean cosine of the oddest point with the "
+            "others is {out:.2f}, among the others {in:.2f}."
         ),
         alt=(
-            "Left, the directions of the points of a batch, projected on a plane, inside the unit "
-            "circle. Right, against the number of layers, the mean cosine of the oddest point with "
-            "the others, and that among the others."
+            "Left, the matrix of the cosines between 32 points. Right, their lengths as a "
+            "staircase of 32 steps."
         ),
     )

@@ -18,8 +18,8 @@ from . import parts as part
 from .parts import DEFAULT
 
 _STEP = 0.4  # of log t: the trapezoid rule is then right to 1e-8
-_LOG_TIMES = np.arange(-10.0, 26.0, _STEP)
-_LOG_WEIGHTS = _LOG_TIMES + np.log1p((np.arange(len(_LOG_TIMES)) == 0) / np.expm1(_STEP))
+LOG_TIMES = np.arange(-10.0, 26.0, _STEP)
+LOG_WEIGHTS = LOG_TIMES + np.log1p((np.arange(len(LOG_TIMES)) == 0) / np.expm1(_STEP))
 
 
 def gram_step(
@@ -152,10 +152,10 @@ def _nonlinear(gram: Array, activation: Activation | None) -> Array:
 
 def _tilted(gram: Array) -> tuple[Array, Array]:
     """n dt det(I + 2 t K)^(-1/2) [times], and K (I + 2 t K)^-1 [times, n, n]."""
-    times = jnp.asarray(np.exp(_LOG_TIMES) / len(gram), gram.dtype)
+    times = jnp.asarray(np.exp(LOG_TIMES) / len(gram), gram.dtype)
     log_determinants, grams = _resolvents(gram, times)
     # of the masses only ratios matter, as the step scales to trace n
-    logs = jnp.asarray(_LOG_WEIGHTS, gram.dtype) - log_determinants / 2
+    logs = jnp.asarray(LOG_WEIGHTS, gram.dtype) - log_determinants / 2
     return jnp.exp(logs - lax.stop_gradient(jnp.max(logs))), grams
 
 
@@ -187,6 +187,17 @@ def _by_eigenvectors(gram: Array, times: Array) -> tuple[Array, Array, Array]:
 def is_homogeneous(activation: Activation) -> bool:
     """Whether sigma(a x) = a sigma(x) for a > 0."""
     return activation.homogeneous and abs(activation.origin) <= 1e-14 * activation.deviation
+
+
+def homogeneous(activation: Activation | None) -> Activation:
+    """The activation, standardized ReLU where left out, if lengths factor out of it."""
+    sigma = part.checked_activation(("nonlinearity",), activation)
+    if not sigma or not is_homogeneous(sigma):
+        raise ValueError(
+            f"`activation` must satisfy sigma(a x) = a sigma(x) for a > 0, as ReLU and leaky_relu "
+            f"do; got {activation}. For others take fixed_point and leading_multiplier."
+        )
+    return sigma
 
 
 def _check(parts: tuple[str, ...], activation: Activation | None) -> None:

@@ -16,7 +16,7 @@ from freezechaos.activations import Activation
 from freezechaos.types import Integer, Number
 
 from . import parts as part
-from .grams import _step, checked_reach, gram_step, is_homogeneous
+from .grams import LOG_TIMES, LOG_WEIGHTS, _step, checked_reach, gram_step, homogeneous
 from .parts import DEFAULT
 
 _LONGEST = 200_000  # layers
@@ -134,7 +134,7 @@ def symmetric_cosine(n: Number, activation: Activation | None = None) -> float:
     (0.265, 0.302)
     """
     n = _checked_number(n, 2)
-    return float(_dual(_homogeneous(activation), -1 / (n - 1))[0])
+    return float(_dual(homogeneous(activation), -1 / (n - 1))[0])
 
 
 def symmetric_multipliers(
@@ -161,14 +161,18 @@ def symmetric_multipliers(
     """
     n = _checked_number(n, 4)
     rho = -1 / (n - 1)
-    value, slope = _dual(_homogeneous(activation), rho)
+    value, slope = _dual(homogeneous(activation), rho)
     pair = float((1 - rho) * slope / (1 - value))
     factor = (n - 1) / (n + 1) if rescale else 1.0
     return factor * (1 - (1 - pair) / (n - 1)), factor * pair
 
 
 def odd_map(
-    contrast: Real[ArrayLike, "*batch"], n: Number, activation: Activation | None = None
+    contrast: Real[ArrayLike, "*batch"],
+    n: Number,
+    activation: Activation | None = None,
+    *,
+    rescale: bool = False,
 ) -> Float[np.ndarray, "*batch"]:
     """The contrast one layer on, for recentre + nonlinearity and a batch with one odd point.
 
@@ -180,6 +184,7 @@ def odd_map(
         contrast: positive numbers.
         n: more than 3; it need not be whole.
         activation: as for `symmetric_cosine`.
+        rescale: with the part "rescale", between the other two.
 
     Raises:
         ValueError, TypeError: as for `symmetric_cosine`; a contrast that is not positive.
@@ -190,7 +195,7 @@ def odd_map(
     x = np.asarray(contrast, np.float64)
     if not (x > 0).all():
         raise ValueError(f"`contrast` must be positive; got {x.min():g}. 1 is the simplex.")
-    return np.asarray(_odd(x, n, _homogeneous(activation))[0])
+    return np.asarray(_odd(x, n, homogeneous(activation), rescale)[0])
 
 
 class OddStates(NamedTuple):
@@ -215,12 +220,17 @@ class OddStates(NamedTuple):
     excess: float
 
 
-def odd_states(n: Number, activation: Activation | None = None) -> OddStates | None:
+def odd_states(
+    n: Number, activation: Activation | None = None, *, rescale: bool = False
+) -> OddStates | None:
     """The odd-point state of recentre + nonlinearity and the border of its basin, if it exists.
+
+    Without rescaling there is one from 7 points on, with it from 52 on.
 
     Arguments:
         n: from 4 to 1024 points; it need not be whole.
         activation: as for `symmetric_cosine`.
+        rescale: with the part "rescale", between the other two.
 
     Returns:
         None where the symmetric state is all there is.
@@ -234,51 +244,77 @@ def odd_states(n: Number, activation: Activation | None = None) -> OddStates | N
     True
     >>> round(odd_states(8).cluster, 3), round(odd_states(8).cosine, 3)
     (0.579, 0.043)
+    >>> odd_states(51, rescale=True) is None, round(odd_states(64, rescale=True).contrast, 2)
+    (True, 7.47)
     """
     n = _checked_number(n, 4, 1024)
-    sigma = _homogeneous(activation)
+    kind = n, homogeneous(activation), rescale
     logs = np.linspace(np.log1p(0.1 / n), np.log(10 * n**4), _GRID)
-    rise = _growth(logs, n, sigma)
+    rise = _growth(logs, *kind)
     crossings = np.flatnonzero(np.sign(rise[1:]) != np.sign(rise[:-1]))
     if len(crossings) != 2:
         return None
-    ends = [_crossing(logs[k], logs[k + 1], n, sigma) for k in crossings]
+    ends = [_crossing(logs[k], logs[k + 1], *kind) for k in crossings]
     border, x = np.exp(ends)
-    _, cluster, cosine, length = _odd(x, n, sigma)
-    near = _growth(np.linspace(ends[1] - 1e-4, ends[1] + 1e-4, _GRID), n, sigma)
+    _, cluster, cosine, length = _odd(x, *kind)
+    near = _growth(np.linspace(ends[1] - 1e-4, ends[1] + 1e-4, _GRID), *kind)
     multiplier = 1 + (near[-1] - near[0]) / 2e-4
     excess = np.sqrt((n * border - 1) / (n - 1)) - 1
     return OddStates(*map(float, (x, cluster, cosine, length, multiplier, border, excess)))
 
 
-def _growth(logs: np.ndarray, n: float, sigma: Activation) -> np.ndarray:
-    return np.log(_odd(np.exp(logs), n, sigma)[0]) - logs
+def _growth(logs: np.ndarray, n: float, sigma: Activation, rescale: bool) -> np.ndarray:
+    return np.log(_odd(np.exp(logs), n, sigma, rescale)[0]) - logs
 
 
-def _crossing(low: float, high: float, n: float, sigma: Activation) -> float:
+def _crossing(low: float, high: float, n: float, sigma: Activation, rescale: bool) -> float:
     """Where the growth of log x is zero, on finer and finer grids of one size: one compilation."""
     for _ in range(4):
         logs = np.linspace(low, high, _GRID)
-        rise = _growth(logs, n, sigma)
+        rise = _growth(logs, n, sigma, rescale)
         k = int(np.argmax(np.sign(rise) != np.sign(rise[0])))
         low, high = logs[k - 1], logs[k]
     return low
 
 
 def _odd(
-    x: np.ndarray | np.floating, n: float, sigma: Activation
+    x: np.ndarray | np.floating, n: float, sigma: Activation, rescale: bool
 ) -> tuple[np.ndarray | np.floating, ...]:
     """The next contrast, cosines in the cluster and across, and the length of the odd point."""
+    like = n - 1
+    square, odd_square, apart, product = _rescaled(x, n, sigma) if rescale else _four(x, n, sigma)
+    gap, cosine = apart / square, product / np.sqrt(square * odd_square)
+    length = np.sqrt(odd_square / square)
+    mean = 1 - gap * (like - 1) / like  # of the cluster's Gram matrix
+    after = like * (mean - 2 * length * cosine + length**2) / n / gap
+    return after, 1 - gap, cosine, length
+
+
+def _four(
+    x: np.ndarray | np.floating, n: float, sigma: Activation
+) -> tuple[np.ndarray | np.floating, ...]:
+    """What the nonlinearity makes of P + x u u^T, the matrix of `odd_gram`.
+
+    Of the others the squared length, of the odd point too; of the others' squared length, what
+    their products lack; the product of the odd point with another.
+    """
     like = n - 1
     square, odd_square = 1 - 1 / like + x / (n * like), x * like / n
     across = -x / n / np.sqrt(square * odd_square)
     with jax.enable_x64(True):
         # 1 / square is the gap to 1 of the cosine within the cluster
         gap, cosine = map(np.asarray, _duals(1 / square, across, sigma))
-    length = np.sqrt(odd_square / square)
-    mean = 1 - gap * (like - 1) / like  # of the cluster's Gram matrix
-    after = like * (mean - 2 * length * cosine + length**2) / n / gap
-    return after, 1 - gap, cosine, length
+    return square, odd_square, square * gap, np.sqrt(square * odd_square) * cosine
+
+
+def _rescaled(x: np.ndarray | np.floating, n: float, sigma: Activation) -> tuple[np.ndarray, ...]:
+    """As `_four`, after rescaling: the integral over t of `gram_step`, for this one matrix."""
+    x = np.asarray(x)[..., None]
+    times = np.exp(LOG_TIMES) / (n - 2 + x)  # over the trace
+    along, others = 1 + 2 * times * x, 1 + 2 * times
+    masses = np.exp(LOG_WEIGHTS - (np.log(along) + (n - 2) * np.log(others)) / 2) / others
+    # of u the tilted matrix has x / along, of the others 1 / others, which is in `masses`
+    return tuple(np.sum(masses * part, -1) for part in _four(x * others / along, n, sigma))
 
 
 @partial(jax.jit, static_argnames=("sigma",))
@@ -302,16 +338,6 @@ def _checked(
         gram_step(gram, parts, activation)  # for its checks
     parts = part.checked(parts)
     return parts, part.checked_activation(parts, activation)
-
-
-def _homogeneous(activation: Activation | None) -> Activation:
-    sigma = part.checked_activation(("nonlinearity",), activation)
-    if not sigma or not is_homogeneous(sigma):
-        raise ValueError(
-            f"`activation` must satisfy sigma(a x) = a sigma(x) for a > 0, as ReLU and leaky_relu "
-            f"do; got {activation}. For others take fixed_point and leading_multiplier."
-        )
-    return sigma
 
 
 def _checked_number(n: Number, least: int, most: float = float("inf")) -> float:
