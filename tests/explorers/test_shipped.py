@@ -361,7 +361,7 @@ def test_training_is_that_of_the_closed_form(explorers: dict[str, Explorer]) -> 
     angles = jnp.deg2rad(training.DEGREES)
     wanted = training.target(training.DEGREES)
     for activation, beta, depth, time in (("relu", 0.3, 2, 4), ("erf", 0.1, 16, 64)):
-        cosine = jnp.cos(angles[:, None] - angles)
+        cosine = jnp.cos(angles[:, None] - angles[None])
         gram = kernels.ntk(named_activation(activation), beta, depth, cosine)
         flow = dynamics.flow(gram, wanted)
         setting = {"activation": activation, "beta": beta, "depth": depth, "time": time}
