@@ -176,10 +176,10 @@ def test_width_leads_the_covariances_to_the_theory(
     birth, sigma = explorers["birth"], named_activation(activation)
     for depth in (2, 8):
         setting = {"activation": activation, "beta": beta, "depth": depth}
-        limit = kernels.nngp(sigma, beta, depth, jnp.cos(jnp.deg2rad(APART)))
+        limit = np.asarray(kernels.nngp(sigma, beta, depth, jnp.cos(jnp.deg2rad(APART))))
         first, *_, last = (birth.interpolated(width=n, **setting)["covariance"] for n in WIDTHS)
-        assert first[4] == pytest.approx(np.asarray(limit), abs=2e-4)
-        assert last[4] == pytest.approx(np.asarray(limit), abs=2e-4)
+        assert first[4] == pytest.approx(limit, abs=2e-4)
+        assert last[4] == pytest.approx(limit, abs=2e-4)
         far, close = (np.max(np.abs(given[:4] - limit)) for given in (first, last))
         # a layer of n neurons adds a variance of (1 - beta^2)^2 (E sigma^4 - 1) / n, at most 5 / n
         assert close < 4 * np.sqrt(5 * (depth - 1) / WIDTHS[-1])
