@@ -140,6 +140,8 @@ test: lint ## lint, then run every test (builds the book too)
 	@$(BIN)/python -m pytest -o cache_dir="$(abspath $(BUILD))/pytest" $(SPREAD) $(TESTS)
 	@echo "test: passed"
 
+# Contracts, which pytest switches on, take time too.
+bench: export JAXTYPING_DISABLE := 1
 bench: $(STAMP) ## time the package
 	@echo "bench: benchmarks/"
 	@mkdir -p $(BUILD)

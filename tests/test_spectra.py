@@ -71,7 +71,7 @@ class TestEigenmodes:
             np.testing.assert_allclose(vectors, [[1, 1], [-1, 1]] / np.sqrt(2), atol=1e-10)
 
     def test_constant_is_the_top_eigenvector_in_freeze(self):
-        inputs = circle(2 * jnp.pi * jnp.arange(24) / 24)
+        inputs = circle(2 * jnp.pi * jnp.arange(24.0) / 24)
         gram = kernels.gram(standardized("relu"), 0.5, 64, inputs)
         values, vectors = spectra.eigenmodes(gram)
         np.testing.assert_allclose(vectors[:, 0], 24**-0.5, rtol=1e-5)
@@ -81,7 +81,7 @@ class TestEigenmodes:
 class TestConstantShare:
     def test_is_the_constants_mode_where_that_is_an_eigenvector(self):
         """On equispaced points of the circle it is."""
-        inputs = circle(2 * jnp.pi * jnp.arange(16) / 16)
+        inputs = circle(2 * jnp.pi * jnp.arange(16.0) / 16)
         gram = kernels.gram(standardized("relu"), 0.1, 8, inputs)
         values, vectors = spectra.eigenmodes(gram)
         constant = np.argmax(np.abs(vectors.sum(axis=0)))
@@ -89,7 +89,7 @@ class TestConstantShare:
         assert share == pytest.approx(values[constant] / values.sum(), rel=1e-6)
 
     def test_freeze_and_chaos(self):
-        inputs = circle(2 * jnp.pi * jnp.arange(20) / 20)
+        inputs = circle(2 * jnp.pi * jnp.arange(20.0) / 20)
         freeze = kernels.gram(standardized("relu"), 0.5, 128, inputs)
         chaos = kernels.gram(normalized("relu"), 0.0, 128, inputs)
         assert spectra.constant_share(freeze) == pytest.approx(1, abs=1e-6)

@@ -181,7 +181,7 @@ def seen() -> Explorer:
     rows, columns = np.mgrid[:4, :5]
 
     def compute(row: jax.Array, column: jax.Array, activation: str) -> dict[str, jax.Array]:
-        far = (rows - row) ** 2 + (columns - column) ** 2
+        far = ((rows - row) ** 2 + (columns - column) ** 2).astype(float)
         near = jnp.exp(-far / (2 * SLOPES[activation]))
         return {"kernel": jnp.stack([near, near**2]), "line": near[row], "corner": near[0, 0]}
 

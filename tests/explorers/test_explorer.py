@@ -321,7 +321,7 @@ def image(**changes: Any) -> Image:
 def picture(rows: Axis) -> Explorer:
     return toy(
         axes=[rows, Axis("c", "c", range(3), step=True)],
-        compute=lambda c, **row: {"flat": jnp.zeros((2, 3)) + c},
+        compute=lambda c, **row: {"flat": jnp.full((2, 3), c, float)},
         view=image(pick=("a", "c")),
         readout="{c}",
     )

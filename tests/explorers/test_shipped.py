@@ -190,10 +190,10 @@ def test_width_leads_the_covariances_to_the_theory(
     birth, sigma = explorers["birth"], named_activation(activation)
     for depth in (2, 8):
         setting = {"activation": activation, "beta": beta, "depth": depth}
-        limit = kernels.nngp(sigma, beta, depth, jnp.cos(jnp.deg2rad(APART)))
+        limit = np.asarray(kernels.nngp(sigma, beta, depth, jnp.cos(jnp.deg2rad(APART))))
         first, *_, last = (birth.interpolated(width=n, **setting)["covariance"] for n in WIDTHS)
-        assert first[4] == pytest.approx(np.asarray(limit), abs=2e-4)
-        assert last[4] == pytest.approx(np.asarray(limit), abs=2e-4)
+        assert first[4] == pytest.approx(limit, abs=2e-4)
+        assert last[4] == pytest.approx(limit, abs=2e-4)
         far, close = (np.max(np.abs(given[:4] - limit)) for given in (first, last))
         # a layer of n neurons adds a variance of (1 - beta^2)^2 (E sigma^4 - 1) / n, at most 5 / n
         assert close < 4 * np.sqrt(5 * (depth - 1) / WIDTHS[-1])
@@ -467,7 +467,7 @@ def test_training_is_that_of_the_closed_form(explorers: dict[str, Explorer]) -> 
     angles = jnp.deg2rad(training.DEGREES)
     wanted = training.target(training.DEGREES)
     for activation, beta, depth, time in (("relu", 0.3, 2, 4), ("erf", 0.1, 16, 64)):
-        cosine = jnp.cos(angles[:, None] - angles)
+        cosine = jnp.cos(angles[:, None] - angles[None])
         gram = kernels.ntk(named_activation(activation), beta, depth, cosine)
         flow = dynamics.flow(gram, wanted)
         setting = {"activation": activation, "beta": beta, "depth": depth, "time": time}
