@@ -12,6 +12,7 @@ import pytest
 
 from freezechaos import kernels
 from freezechaos.activations import Activation, leaky_relu, normalized, standardized
+from freezechaos.kernels import lookup
 
 TOLERANCE = 2e-6
 RELU_MEAN_SQUARED = 1 / np.pi
@@ -141,6 +142,15 @@ class TestAccuracy:
             matrix = kernels.gram(normalized("relu"), 0.1, depth, jnp.asarray(x), jnp.asarray(x))
             wanted = relu_ntk("normalized", 0.1, depth, gaps(x, x)[0])
             assert np.abs(np.asarray(matrix, float) - wanted).max() <= TOLERANCE
+
+    def test_products_are_added_up_in_pieces(self):
+        """In one chain of 1000 terms, as some processors add, those of black and white round off
+        1.8e-6."""
+        rows = lookup.Rows.of(jnp.ones((2, 1000)))
+        text = jax.jit(lambda rows: rows.cosines(rows)).lower(rows).as_text()
+        products = [line for line in text.splitlines() if "dot_general" in line]
+        assert len(products) == 4
+        assert all("tensor<2x256xf32>" in line for line in products[:3])
 
     @pytest.mark.parametrize("beta", [0.0, 0.5])
     def test_equal_rows_give_exactly_1(self, beta):
