@@ -135,7 +135,7 @@ notebooks: $(STAMP) ## write the branch that launch buttons open: PUBLISH_REPOSI
 	@$(BIN)/python book/_ext/publishing.py $(BUILD)/$@
 	@echo "$@: $(BUILD)/$@/"
 
-test: lint ## lint, then run every test (builds the book too)
+test: $(STAMP) lint ## lint, then run every test (builds the book too)
 	@echo "test: package, notebooks and pages"
 	@$(BIN)/python -m pytest -o cache_dir="$(abspath $(BUILD))/pytest" $(SPREAD) $(TESTS)
 	@echo "test: passed"

@@ -7,7 +7,8 @@ number and the place within it, and no logarithm or arccosine is needed.
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +31,7 @@ _OCTAVES = 100  # down to a gap of 2^-100, an angle of 1e-15; below, the value a
 # Elsewhere each step is a launch: fewer and larger ones.
 _SIZES = {"cpu": (128, 32)}
 _LARGE = 256, 256
+_TERMS, _PIECES = 256, 16  # of a product: so many summed in one go, but not in more pieces
 _COSINE_ERROR = 2.5e-7  # of a float32 product of unit rows that share little
 _TOLERANCE = 5e-7  # of the kernel, which decides from which gap on that is good enough
 
@@ -73,9 +75,18 @@ class Rows(NamedTuple):
         return cls(x, norm, unit - centre, common, centre)
 
     def cosines(self, others: "Rows") -> Array:
-        """Between all pairs."""
-        own = jnp.matmul(self.own, others.own.T, precision=lax.Precision.HIGHEST)
-        return own + (self.common + others.common.T)
+        """Between all pairs; in pieces, for a processor may add up terms one after another."""
+        d = self.own.shape[1]
+        length = max(_TERMS, -(-d // _PIECES))
+        pieces = (
+            jnp.matmul(
+                self.own[:, start : start + length],
+                others.own[:, start : start + length].T,
+                precision=lax.Precision.HIGHEST,
+            )
+            for start in range(0, d, length)
+        )
+        return reduce(add, pieces) + (self.common + others.common.T)
 
 
 def gram(
