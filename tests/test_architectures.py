@@ -561,7 +561,7 @@ class TestTangentKernelOfAnyCallable:
         with pytest.raises(ValueError, match="`couples` must be True"):
             empirical.ntk(network, x)
         kernel = empirical.ntk(network, x, couples=True)
-        centred = x - x.mean(axis=0)
+        centred = x - x.mean(axis=0, keepdims=True)
         np.testing.assert_allclose(kernel, centred @ centred.T, rtol=1e-4, atol=1e-5)
 
     def test_under_jit_and_vmap(self):
