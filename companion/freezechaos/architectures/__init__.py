@@ -9,19 +9,24 @@
 `layers`, `nonlinearity`, `norms` and `positions` (with `taps`) hold the layers, `composition` and
 `branches` put them together, `parametrizations` says what weights are drawn with and multiplied by,
 `mean_field` turns two variances into one share of the bias. `pairs` is what of a layer infinite
-width still knows; `finite` and `infinite` are the first two lives.
+width still knows; `finite` and `infinite` are the first two lives, `stacks` their short cuts.
+
+A layer of your own is a frozen dataclass, registered with `jax.tree_util.register_static`, that
+has `run` and `step` of `Layer`.
 """
 
 from .branches import Repeat, Residual, repeat, residual
 from .composition import Architecture, serial
 from .finite import Network
 from .infinite import Kernels, kernels, nngp
-from .layers import Affine, Dense, Layer, Multiply
+from .layers import Affine, Dense, Layer, Map, Multiply
 from .mean_field import Settled, as_beta
 from .nonlinearity import Nonlinearity, bare
 from .norms import BatchNorm, LayerNorm
+from .pairs import Pairs
 from .parametrizations import NTK, Beta, Parametrization, Standard
 from .positions import Convolution, GlobalAveragePool, UpSampling
+from .taps import Reads
 
 __all__ = [
     "NTK",
@@ -35,10 +40,13 @@ __all__ = [
     "Kernels",
     "Layer",
     "LayerNorm",
+    "Map",
     "Multiply",
     "Network",
     "Nonlinearity",
+    "Pairs",
     "Parametrization",
+    "Reads",
     "Repeat",
     "Residual",
     "Settled",

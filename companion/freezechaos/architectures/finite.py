@@ -28,8 +28,8 @@ class Network(eqx.Module):
         architecture, widths: what it was made of.
     """
 
-    weights: tuple[Float[Array, "*_window _before _after"], ...]
-    biases: tuple[Float[Array, " _after"], ...]
+    weights: tuple[Float[Array, "..."], ...]
+    biases: tuple[Float[Array, " _"], ...]
     architecture: Architecture = eqx.field(static=True)
     widths: tuple[int, ...] = eqx.field(static=True)
 

@@ -62,7 +62,14 @@ def _one_activation(between: tuple[Layer, ...]) -> Activation | None:
 def _dense(activation: Activation, beta: float, depth: int, x1: Array, x2: Array | None) -> Found:
     share = jnp.asarray(beta, x1.dtype)
     cosine, gap = _cosines(x1, x2)
-    sigma, theta, _ = from_gap(activation, share, depth, cosine, gap)
+    if x2 is not None:
+        sigma, theta, _ = from_gap(activation, share, depth, cosine, gap)
+    else:  # half of the pairs, and their mirror images
+        upper = np.triu_indices(len(x1))
+        halves = from_gap(activation, share, depth, cosine[upper], gap[upper])
+        sigma, theta = (jnp.zeros_like(cosine).at[upper].set(half) for half in halves[:2])
+        below = np.tri(len(x1), k=-1, dtype=bool)
+        sigma, theta = (jnp.where(below, half.T, half) for half in (sigma, theta))
     return sigma, theta, exact.log_ntk_diagonal(activation, share, depth)
 
 
@@ -82,22 +89,25 @@ def _upsampling(
     stack: deconvolution.DeconvStack, activation: Activation, beta: float,
     x1: Array, x2: Array | None, unit: bool,
 ) -> Found:  # fmt: skip
-    """In float64; the last input is a picture of ones, which the scale is that of."""
-    sets = [x1, jnp.ones_like(x1[:1])] if x2 is None else [x1, x2, jnp.ones_like(x1[:1])]
-    x = np.concatenate([np.asarray(part, np.float64) for part in sets])
-    x = x.reshape(len(x), -1, x.shape[-1])
-    if unit:
-        x /= np.sqrt(np.mean(x**2, axis=2, keepdims=True))
-    gram = np.einsum("npc,mqc->nmpq", x, x, optimize=True) / x.shape[2]
-    columns = slice(len(x1)) if x2 is None else slice(len(x1), -1)
+    """In float64; the scale is that of a picture of ones."""
+
+    def gram(x: np.ndarray) -> Array:
+        x = x.reshape(len(x), -1, x.shape[-1])
+        if unit:
+            x = x / np.sqrt(np.mean(x**2, axis=2, keepdims=True))
+        return jnp.asarray(np.einsum("npc,mqc->nmpq", x, x, optimize=True) / x.shape[2])
+
+    x = np.concatenate([np.asarray(part, np.float64) for part in (x1, x2) if part is not None])
+    columns = slice(None) if x2 is None else slice(len(x1), None)
     with jax.enable_x64(True):
-        both = deconvolution.compressed(stack, activation, beta, jnp.asarray(gram))
-        small, log_scale = both.ntk.scaled()
-        scale = jnp.max(small.diagonal()[-1, -1])
+        both = deconvolution.compressed(stack, activation, beta, gram(x))
+        ones = deconvolution.compressed(stack, activation, beta, gram(np.ones_like(x[:1]))).ntk
+        (small, log_size), (own, log_own) = both.ntk.scaled(), ones.scaled()
+        log_scale = log_own + jnp.log(jnp.max(own.diagonal()))
         found = (
             both.nngp.dense()[: len(x1), columns],
-            small.dense()[: len(x1), columns] / scale,
-            log_scale + jnp.log(scale),
+            small.dense()[: len(x1), columns] * jnp.exp(log_size - log_scale),
+            log_scale,
         )
         nngp, ntk, log = (part.astype(x1.dtype) for part in found)
         return nngp, ntk, log
