@@ -32,7 +32,7 @@ def race_map(
     """
     value = _positive("length", length)
     share = _mean_square(activation)
-    return np.sqrt(value**2 + (value - 1) ** 2 * share / (1 - share))
+    return np.asarray(np.sqrt(value**2 + (value - 1) ** 2 * share / (1 - share)))
 
 
 def sharing_map(
@@ -58,7 +58,7 @@ def sharing_map(
     """
     y = _positive("excess", excess)
     inverse = np.sqrt(np.pi / (2 * y)) * erfcx(1 / np.sqrt(2 * y))
-    return (1 - inverse) / inverse / (1 - _mean_square(activation))
+    return np.asarray((1 - inverse) / inverse / (1 - _mean_square(activation)))
 
 
 def _mean_square(activation: Activation | None) -> float:
