@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from freezechaos import checks
 from freezechaos.activations import Activation
@@ -12,7 +12,7 @@ from .grams import homogeneous
 
 
 def squares_from_centre(
-    squares: Float[ArrayLike, "n n"], counts: Float[ArrayLike, " n"] | None = None
+    squares: Real[ArrayLike, "n n"], counts: Real[ArrayLike, " n"] | None = None
 ) -> Float[Array, " n"]:
     """The squared lengths of points seen from the centre of their batch, from their distances.
 
@@ -25,8 +25,8 @@ def squares_from_centre(
 
 
 def distance_step(
-    squares: Float[ArrayLike, "n n"],
-    counts: Float[ArrayLike, " n"] | None = None,
+    squares: Real[ArrayLike, "n n"],
+    counts: Real[ArrayLike, " n"] | None = None,
     activation: Activation | None = None,
 ) -> Float[Array, "n n"]:
     """The squared distances one layer on, for recentre + nonlinearity.
@@ -72,7 +72,7 @@ def _from_centre(squares: Array, counts: Array) -> Array:
 
 
 def _checked(
-    squares: Float[ArrayLike, "n n"], counts: Float[ArrayLike, " n"] | None
+    squares: Real[ArrayLike, "n n"], counts: Real[ArrayLike, " n"] | None
 ) -> tuple[Array, Array]:
     array = checks.floating("squares", squares)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.special import erfcx
 
 from freezechaos.activations import Activation
@@ -11,7 +11,7 @@ from .grams import homogeneous
 
 
 def race_map(
-    length: Float[ArrayLike, "*batch"], activation: Activation | None = None
+    length: Real[ArrayLike, "*batch"], activation: Activation | None = None
 ) -> Float[np.ndarray, "*batch"]:
     """The length of a point one layer of recentre + nonlinearity on, among infinitely many others.
 
@@ -32,11 +32,11 @@ def race_map(
     """
     value = _positive("length", length)
     share = _mean_square(activation)
-    return np.sqrt(value**2 + (value - 1) ** 2 * share / (1 - share))
+    return np.asarray(np.sqrt(value**2 + (value - 1) ** 2 * share / (1 - share)))
 
 
 def sharing_map(
-    excess: Float[ArrayLike, "*batch"], activation: Activation | None = None
+    excess: Real[ArrayLike, "*batch"], activation: Activation | None = None
 ) -> Float[np.ndarray, "*batch"]:
     """The excess of a long point one layer of full batch normalization on, in a large batch.
 
@@ -58,7 +58,7 @@ def sharing_map(
     """
     y = _positive("excess", excess)
     inverse = np.sqrt(np.pi / (2 * y)) * erfcx(1 / np.sqrt(2 * y))
-    return (1 - inverse) / inverse / (1 - _mean_square(activation))
+    return np.asarray((1 - inverse) / inverse / (1 - _mean_square(activation)))
 
 
 def _mean_square(activation: Activation | None) -> float:
@@ -66,7 +66,7 @@ def _mean_square(activation: Activation | None) -> float:
     return sigma.mean**2 / sigma.second_moment
 
 
-def _positive(name: str, value: Float[ArrayLike, "*batch"]) -> np.ndarray:
+def _positive(name: str, value: Real[ArrayLike, "*batch"]) -> np.ndarray:
     array = np.asarray(value, np.float64)
     if not ((array > 0) & (array < np.inf)).all():
         raise ValueError(f"`{name}` must be positive and finite; got {array.min():g}. Try 2.")

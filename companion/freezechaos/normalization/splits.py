@@ -240,7 +240,7 @@ def _power(squares: Array, counts: Array, change: Array) -> Array:
         after = distance_step(squares, counts)
         return after / after[0, -1]
 
-    def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def step(_: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         change = state[0] / jnp.sqrt(jnp.sum(state[0] ** 2))
         _, after = jax.jvp(layer, (squares,), (change,))
         return after, jnp.sum(change * after)

@@ -314,7 +314,8 @@ def _rescaled(x: np.ndarray | np.floating, n: float, sigma: Activation) -> tuple
     along, others = 1 + 2 * times * x, 1 + 2 * times
     masses = np.exp(LOG_WEIGHTS - (np.log(along) + (n - 2) * np.log(others)) / 2) / others
     # of u the tilted matrix has x / along, of the others 1 / others, which is in `masses`
-    return tuple(np.sum(masses * part, -1) for part in _four(x * others / along, n, sigma))
+    four = _four(x * others / along, n, sigma)
+    return tuple(np.asarray(np.sum(masses * part, -1)) for part in four)
 
 
 @partial(jax.jit, static_argnames=("sigma",))
