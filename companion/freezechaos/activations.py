@@ -1,7 +1,7 @@
 """Activations as the theory sees them: Gaussian moments and dual maps, exact near every end.
 
 The dual map of an activation is R(rho) = E[sigma(u) sigma(v)] for unit Gaussians u, v of
-correlation rho; its derivative R' is the dual map of sigma' [JGGH, THEORY section 1]. Near
+correlation rho; its derivative R' is the dual map of sigma' [JGGH]. Near
 rho = 1 the number that matters is the gap 1 - rho, and it must not be computed as a difference.
 So the map is kept in three pieces:
 

@@ -2,7 +2,7 @@
 
 A layer feeds output position p from its parents, each through a weight tap. In one dimension tap
 k of a transposed convolution joins p = stride q + k - padding, so that two outputs share a weight
-only where their distance is a multiple of the stride [JGGH, section 5]. In two dimensions parents
+only where their distance is a multiple of the stride [JGGH]. In two dimensions parents
 and taps are pairs, one of each axis. Everything that practitioners up-sample with is of this kind:
 
 - a convolution is a transposed one of stride 1;

@@ -105,7 +105,7 @@ def decay_rate(activation: Activation, beta: Number) -> float:
     """The factor by which each layer, far down, brings the scaled NTK closer to its limit.
 
     - freeze: 1 - theta falls like L r^L, so the rate is r; like r^(L/2) where sigma has a
-      kink, so the rate is sqrt(r) [JGGH, freeze theorem];
+      kink, so the rate is sqrt(r) [JGGH];
     - chaos: Theta(x, y) stays bounded while the diagonal grows like r^L, so the rate is 1 / r;
       where the fixed point is 0 it dies too, and theta falls like L q^L, q = R'(0) / R'(1);
     - edge: 1, the approach is not exponential.

@@ -1,7 +1,7 @@
 """Layers that gather positions: convolutions of any stride, up-sampling, the mean of a picture.
 
 To the moments of a network of infinite width each is a linear map on pairs of positions: positions
-p and p' have in common what their common taps read, tap by tap [JGGH, section 5].
+p and p' have in common what their common taps read, tap by tap [JGGH].
 """
 
 from collections.abc import Iterator, Sequence
@@ -145,7 +145,7 @@ class UpSampling(_Gathering):
         parametrization: as of `Dense`.
         division: as of `Convolution`; a `DeconvStack` calls it its parametrization.
 
-    Source: [JGGH, section 5].
+    Source: [JGGH].
     """
 
     layer: Upsampler

@@ -53,7 +53,7 @@ def _finite(statement: str, chapter: str, stack: DeconvStack) -> Claim:
     return Claim(
         f"{statement}: largest deviation between one position and all, in standard errors of the "
         "mean over 32 networks of width 300.",
-        "[JGGH] section 5",
+        "after [JGGH], kernels between pixels",
         chapter,
         predicted=0.0,
         measured=float(jnp.max(jnp.abs(mean - theory) / error)),
@@ -93,7 +93,7 @@ def bias_alone_between_residues() -> Claim:
     return Claim(
         "Where the stride does not divide the distance of two pixels they share the bias alone, "
         "Θ = β²: mean over such pixels, in networks of width 300.",
-        "[JGGH] section 5",
+        "after [JGGH], kernels between pixels",
         "08_deconvolution_kernels",
         predicted=beta**2,
         measured=float(jnp.mean(mean[apart])),
@@ -111,7 +111,7 @@ def residue_classes_in_freeze() -> Claim:
     return Claim(
         "In freeze ϑ tends to (1 − r^(v+1))/(1 − r^L), with v the number of last layers whose "
         "strides divide the distance: largest deviation, which is of the order of r.",
-        "[JGGH] freeze theorem for DC-NNs",
+        "after [JGGH], sharpened here",
         "09_checkerboards",
         predicted=0.0,
         measured=float(np.max(off)),
@@ -132,7 +132,7 @@ def checkerboard_of_the_stride() -> Claim:
     return Claim(
         "In freeze the first eigenvector after the constant is the checkerboard of the stride: "
         "half a cycle per pixel (1-D, stride 2, five layers, ReLU, β = 0.5).",
-        "[JGGH] section 5",
+        "after [JGGH], checkerboards",
         "09_checkerboards",
         predicted=0.5,
         measured=_frequency(1),
@@ -145,7 +145,7 @@ def checkerboards_of_its_square() -> Claim:
     """The third and fourth eigenvectors have period 4."""
     return Claim(
         "The next two are checkerboards of its square: a quarter of a cycle per pixel.",
-        "[JGGH] section 5",
+        "after [JGGH], checkerboards",
         "09_checkerboards",
         predicted=0.25,
         measured=max(_frequency(2), _frequency(3), key=lambda f: abs(f - 0.25)),
@@ -161,7 +161,7 @@ def checkerboards_in_two_dimensions() -> Claim:
     return Claim(
         "In two dimensions the three eigenimages after the constant are stripes of period 2 along "
         "rows, along columns, and their product: share of their energy there, 32 × 32 pixels.",
-        "[JGGH] section 5",
+        "after [JGGH], checkerboards",
         "09_checkerboards",
         predicted=1.0,
         measured=float(np.min(spectra.checkerboard_energy(images, 2, levels=1))),
@@ -183,7 +183,7 @@ def no_residues_in_chaos() -> Claim:
     return Claim(
         "In chaos ϑ between different pixels falls exponentially with depth, by 1/r a layer, "
         "whatever their distance: the largest, from 27 to 51 layers.",
-        "[JGGH] chaos theorem for DC-NNs",
+        "after [JGGH], sharpened here",
         "09_checkerboards",
         predicted=-float(jnp.log(regimes.characteristic_value(sigma, beta))),
         measured=(largest[1] - largest[0]) / 24,

@@ -21,7 +21,7 @@ def freeze_rate() -> Claim:
     sigma, beta, depth = standardized("erf"), 0.6, 200
     return Claim(
         "In freeze 1 − ϑ falls like L·r^L with depth, for a smooth activation: log r a layer.",
-        "[JGGH] freeze theorem",
+        "after [JGGH], sharpened here",
         "03_freeze_and_chaos",
         predicted=float(jnp.log(regimes.characteristic_value(sigma, beta))),
         measured=_fall(kernels.ntk_gap, sigma, beta, depth) - float(jnp.log1p(1 / depth)),
@@ -35,7 +35,7 @@ def freeze_rate_with_a_kink() -> Claim:
     sigma, beta = standardized("relu"), 0.6
     return Claim(
         "In freeze 1 − ϑ of ReLU falls like r^(L/2): half as fast, because of the kink.",
-        "[JGGH] freeze theorem",
+        "after [JGGH], sharpened here",
         "03_freeze_and_chaos",
         predicted=float(jnp.log(regimes.characteristic_value(sigma, beta)) / 2),
         measured=_fall(kernels.ntk_gap, sigma, beta, 60),
@@ -49,7 +49,7 @@ def chaos_rate() -> Claim:
     sigma, beta = normalized("relu"), 0.3
     return Claim(
         "In chaos ϑ between different inputs falls exponentially with depth, by 1/r a layer.",
-        "[JGGH] chaos theorem",
+        "after [JGGH], sharpened here",
         "03_freeze_and_chaos",
         predicted=-float(jnp.log(regimes.characteristic_value(sigma, beta))),
         measured=_fall(kernels.ntk, sigma, beta, 120),
@@ -61,7 +61,7 @@ def chaos_rate() -> Claim:
 def edge_limit() -> Claim:
     """Theta tends to 1/4 for ReLU without bias."""
     statement = "At the edge ϑ of ReLU tends to 1/4 between different inputs."
-    return _edge("relu", statement, "[JGGH] section 3", 1 / 4)
+    return _edge("relu", statement, "[JGGH], the limit at the edge", 1 / 4)
 
 
 @claim
@@ -78,7 +78,7 @@ def diagonal() -> Claim:
     mean, error = finite_kernel(sigma, beta, depth)
     return Claim(
         "Θ(x, x) = 1 + r + … + r^(L−1), here in networks of six layers, width 1024.",
-        "[JGGH] section 2",
+        "Jacot, Gabriel and Hongler 2018; in the parametrization of [JGGH]",
         "02_the_tangent_kernel",
         predicted=float(jnp.exp(kernels.log_ntk_diagonal(sigma, beta, depth))),
         measured=float(mean[0]),
@@ -94,7 +94,7 @@ def finite_networks() -> Claim:
     return Claim(
         "The kernel of finite networks is the infinite one: largest deviation over seven angles, "
         "in standard errors of the mean over 32 networks of width 1024.",
-        "[JGGH] section 2",
+        "Jacot, Gabriel and Hongler 2018; in the parametrization of [JGGH]",
         "02_the_tangent_kernel",
         predicted=0.0,
         measured=largest_deviation(finite, sigma, beta, depth),
@@ -111,7 +111,7 @@ def constant_mode_in_freeze() -> Claim:
     return Claim(
         "In freeze the constant mode takes the whole kernel: its share of the trace, 64 layers, "
         "100 digits.",
-        "[JGGH] freeze theorem",
+        "after [JGGH], sharpened here",
         "04_trainability_and_generalization",
         predicted=1.0,
         measured=spectra.constant_share(kernels.gram(sigma, beta, depth, x)),
@@ -139,7 +139,7 @@ def slow_training_in_freeze() -> Claim:
     return Claim(
         "In freeze training is slow: steps with the learning rate N/λ₁ until half of the loss is "
         "gone, from the spectrum and in networks of four layers, width 512, on 100 digits.",
-        "[JGGH] section 3",
+        "after [JGGH], training and generalization",
         "04_trainability_and_generalization",
         predicted=steps,
         measured=float(np.mean(counted)),
@@ -164,7 +164,7 @@ def no_generalization_in_chaos() -> Claim:
     return Claim(
         "In deep chaos networks fit the training images (98 % of them and more) and are at chance "
         "on new ones: accuracy of networks of 24 layers, width 512, on digits.",
-        "[JGGH] section 3",
+        "after [JGGH], training and generalization",
         "04_trainability_and_generalization",
         predicted=0.1,
         measured=float(np.mean(right)) if np.mean(fitted) > 0.98 else float("nan"),

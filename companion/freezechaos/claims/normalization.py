@@ -22,7 +22,7 @@ def poincare() -> Claim:
     return Claim(
         "A normalized activation that is not affine is chaotic for β < √(1 − 1/E[σ'²]), by "
         "Poincaré's inequality; for ReLU that is 1/√π.",
-        "[JGGH] section 3",
+        "after [JGGH]; the condition is derived in the chapter",
         "05_layer_norm_and_nonlinearity",
         predicted=float(1 / np.sqrt(np.pi)),
         measured=regimes.critical_beta(normalized("relu")),
@@ -66,7 +66,7 @@ def constant_mode_under_batch_norm() -> Claim:
     return Claim(
         "With batch norm after the last nonlinearity 1ᵀΘ1/N² = β² at every finite width, here 16, "
         "to rounding.",
-        "[JGGH] section 3",
+        "[JGGH] batch normalization",
         "06_batch_norm_and_the_constant_mode",
         predicted=0.25,
         measured=float(np.mean(np.asarray(kernel))),
@@ -269,7 +269,7 @@ def _layer_norm(side: Literal["before", "after"], make: str, statement: str) -> 
     finite = finite_kernel(standardized("relu"), beta, depth, layer_norm=side)
     return Claim(
         statement,
-        "[JGGH] section 3",
+        "after [JGGH], layer normalization; where it stands is this course's condition",
         "05_layer_norm_and_nonlinearity",
         predicted=0.0,
         measured=largest_deviation(finite, sigma, beta, depth),

@@ -15,7 +15,7 @@ class Claim:
 
     Arguments:
         statement: what is claimed, in a sentence.
-        source: the paper and where in it, such as "[JGGH] freeze theorem".
+        source: the paper and where in it, such as "[JGGH] graph-based parametrization".
         chapter: the chapter that shows it, such as "03_freeze_and_chaos".
         predicted: what theory says.
         measured: what was computed here.

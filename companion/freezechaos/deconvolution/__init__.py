@@ -3,7 +3,7 @@
 A `DeconvStack` says which positions feed which. `ntk` and `nngp` give the kernels between all
 positions, `compressed` the same as one number for every class of pairs, `diagonals` their diagonals
 alone. `contributions` takes the NTK apart by layer, and `learning_rates` balances what it finds
-[JGGH, section 5].
+[JGGH].
 """
 
 from .compressed import Compressed

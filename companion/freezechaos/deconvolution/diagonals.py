@@ -40,7 +40,7 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: Number) -> Diago
         ValueError, TypeError: a bilinear resize, after which a tap reads two positions; an
             argument outside its range.
 
-    Source: [JGGH, section 5].
+    Source: [JGGH].
     """
     if any(layer.method != "nearest" for layer in checked_stack(stack).layers):
         raise ValueError(

@@ -51,7 +51,7 @@ def compressed(
     Raises:
         ValueError, TypeError: an argument outside its range.
 
-    Source: [JGGH, section 5].
+    Source: [JGGH].
     """
     rates = checked_rates(stack, learning_rates)
     state, axes, several = run_checked(stack, activation, beta, input_gram, rates[None])
@@ -103,7 +103,7 @@ def freeze_limit(stack: DeconvStack, activation: Activation, beta: Number) -> np
     Raises:
         ValueError, TypeError: r >= 1, an argument outside its range.
 
-    Source: [JGGH, freeze theorem for DC-NNs].
+    Source: after [JGGH], sharpened in chapter 9.
     """
     beta, sigma = checks.one_beta(beta), checks.activation(activation)
     r = sigma.derivative_second_moment * (1 - beta**2)

@@ -1,6 +1,6 @@
 """NNGP and NTK between positions, layer by layer, over classes of pairs.
 
-With P(p) the parents of p, and sums over the taps that p and p' share [JGGH, section 5],
+With P(p) the parents of p, and sums over the taps that p and p' share [JGGH],
 
     Sigma_{l+1} = beta^2 + (1 - beta^2) / sqrt(|P(p)| |P(p')|) sum E[sigma(u_q) sigma(v_q')],
     Theta_{l+1} = Sigma_{l+1}

@@ -51,7 +51,7 @@ def propagate(
     Raises:
         ValueError, TypeError: an argument outside its range, equal points with "recentre".
 
-    Source: [NBGK], the layer map of THEORY section 4.
+    Source: the parts are those of [NBGK].
 
     >>> x = jax.random.normal(jax.random.key(0), (4, 3))
     >>> propagate(x, 10, 32, ("rescale",), jax.random.key(1)).shape
