@@ -103,7 +103,7 @@ def freeze_limit(stack: DeconvStack, activation: Activation, beta: Number) -> np
     Raises:
         ValueError, TypeError: r >= 1, an argument outside its range.
 
-    Source: after [JGGH], sharpened in chapter 9.
+    Source: [JGGH], in essence; chapter 9 compares it with the exact kernel.
     """
     beta, sigma = checks.one_beta(beta), checks.activation(activation)
     r = sigma.derivative_second_moment * (1 - beta**2)
