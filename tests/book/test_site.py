@@ -168,9 +168,9 @@ def test_editions_have_the_numbers_of_the_site(site: Path, chapter: str) -> None
     titles = page.select(".proof > .admonition-title, .exercise > .admonition-title")
     shown = [title.get_text(" ", strip=True).split("(")[0].strip() for title in titles]
     text = editions.prose(editions.edition(chapter, "plain"))
-    assert shown == re.findall(r"^> \*\*((?!Before|Predict)[A-Z]\w+ \d+)", text, re.MULTILINE)
+    assert shown == re.findall(r"^> \*\*((?!Before|Predict)[A-Z]\w+ \d+\.\d+)", text, re.MULTILINE)
     equations = [tag.get_text().strip("()#¶") for tag in page.select(".eqno")]
-    assert equations == re.findall(r"\\tag\{(\d+)\}", text)
+    assert equations == re.findall(r"\\tag\{(\d+\.\d+)\}", text)
 
 
 def test_the_drawings_have_the_colours_of_the_package() -> None:
