@@ -484,6 +484,13 @@ class TestMonteCarlo:
         assert jnp.all(jnp.abs(mean - 2) < 5 * error)
         np.testing.assert_allclose(error, 1 / 20, rtol=0.2)
 
+    def test_error_counts_what_the_mean_has_used_up(self):
+        """Four samples leave three degrees of freedom, and the error is larger by sqrt(4 / 3)."""
+        keys = jax.random.split(jax.random.key(3), 4)
+        samples = np.asarray(jax.vmap(jax.random.normal)(keys), np.float64)
+        _, error = empirical.monte_carlo(jax.random.normal, keys)
+        assert float(error) == pytest.approx(samples.std(ddof=1) / 2, rel=1e-6)  # a few roundings
+
     def test_one_key_is_refused(self):
         with pytest.raises(ValueError, match=r"`keys` must be two or more, .* got 1 of"):
             empirical.monte_carlo(jax.random.normal, jax.random.split(jax.random.key(0), 1))
