@@ -46,7 +46,9 @@ def sharing_map(
 
     0 repels, and one positive y attracts: 0.383 for ReLU, whose m^2 is 1/pi.
 
-    Arguments: positive numbers; `activation` as for `symmetric_cosine`.
+    Arguments:
+        excess: y, positive numbers.
+        activation: as for `symmetric_cosine`.
 
     Raises:
         ValueError, TypeError: as for `symmetric_cosine`; a number that is not positive.
