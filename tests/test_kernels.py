@@ -212,6 +212,18 @@ class TestTheory:
         assert bool(jnp.all(jnp.abs(theta) <= 1))
         assert bool(jnp.all(theta[:, -1] == 1))
 
+    @pytest.mark.parametrize(("form", "name"), [
+        ("standardized", "relu"), ("standardized", "erf"), ("normalized", "tanh"),
+        ("normalized", "gelu"),
+    ])  # fmt: skip
+    def test_depth_10000_keeps_its_digits(self, form, name):
+        """Compensated sums keep 1e-6 in float32; plain ones lose 1e-5, with ReLU at the edge."""
+        sigma, betas = activation(name, form), [0.0, 0.25, 0.5, 0.75]  # float32 numbers
+        for kernel in (kernels.nngp, kernels.ntk):
+            exact = computed(kernel, sigma, 10_000, betas, "float64")
+            found = computed(kernel, sigma, 10_000, betas, "float32")
+            np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6)
+
     def test_depth_1_is_linear(self):
         cosine = jnp.linspace(-1, 1, 9)
         for kernel in (kernels.nngp, kernels.ntk):

@@ -236,8 +236,8 @@ def fate(setting: Mapping[str, Any]) -> str:
         return "There is no second state: every batch with one odd point becomes symmetric"
     border = f"The border lies at {setting['border']:.2g} %"
     if setting["excess"] > setting["border"]:
-        return f"{border}: in the end the point is odd"
-    return f"{border}: in the end the point is as long as the others"
+        return f"{border}: in the end the point becomes odd"
+    return f"{border}: in the end the point becomes as long as the others"
 
 
 def bistable_map(start: Mapping[str, Any] | None = None) -> Explorer:
