@@ -70,6 +70,19 @@ def finished(*processes: subprocess.Popen) -> list[str]:
     return texts
 
 
+def work(count: int) -> float:
+    """Operations that each of so many devices does in a step, as XLA counts them."""
+    mesh = devices.mesh(PRESET.batch, jax.devices()[:count])
+    images, state = devices.replicate((IMAGES, game.initial(PRESET)), mesh)
+    arrays, static = eqx.partition(state, eqx.is_array)
+
+    def step(images: jax.Array, arrays: game.State) -> game.State:
+        after, _ = game.step(images, eqx.combine(arrays, static), PRESET, mesh)
+        return eqx.filter(after, eqx.is_array)
+
+    return jax.jit(step).lower(images, arrays).compile().cost_analysis()["flops"]
+
+
 def on_eight(folder: str) -> None:
     """What the process with eight devices does."""
     assert jax.device_count() == 8
@@ -77,6 +90,7 @@ def on_eight(folder: str) -> None:
         training.train(replace(PRESET, batch=12), Path(folder) / "twelve", images=IMAGES)
     print(wrong.value)
     assert not (Path(folder) / "twelve").exists()
+    assert work(8) < work(1) / 4, "the devices do not share the batch"
     state = run(Path(folder) / "eight")
     np.savez(Path(folder) / "eight.npz", *arrays(state))
 

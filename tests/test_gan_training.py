@@ -201,6 +201,13 @@ class TestStep:
                 assert np.mean(far > 0.01) < 0.01
                 assert far.max() < 3
 
+    @pytest.mark.parametrize(("step", "share"), [(0, 1 / 10), (1, 2 / 11), (8, 0.5), (10**6, 0.9)])
+    def test_the_average_forgets_its_birth_first(self, step, share):
+        born, now = (game.initial(replace(TINY, seed=seed)).generator for seed in (0, 1))
+        found = game.moving_average(born, now, jnp.asarray(step, jnp.int32), 0.9)
+        for a, b, c in zip(*map(jax.tree.leaves, (born, now, found)), strict=True):
+            np.testing.assert_allclose(c, share * a + (1 - share) * b, rtol=0, atol=1e-6)
+
     def test_gradient_descent(self):
         preset = replace(TINY, optimizer="sgd", generator_rate=0.3)
         images, state, loss = jnp.asarray(IMAGES), game.initial(preset), LOSSES[preset.loss]

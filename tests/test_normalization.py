@@ -28,6 +28,7 @@ from freezechaos.normalization import (
     symmetric_cosine,
     symmetric_multipliers,
 )
+from freezechaos.normalization.parts import recentre
 
 KEYS = jax.random.split(jax.random.key(5), 48)
 SUBSETS = [
@@ -177,6 +178,14 @@ class TestPropagate:
         spread = np.sqrt(np.var(ours) + np.var(theirs)) / np.sqrt(count)
         assert abs(np.mean(ours) - np.mean(theirs)) < 4 * spread
         assert np.std(ours) == pytest.approx(np.std(theirs), rel=0.1)
+
+
+@pytest.mark.parametrize("n", [7, 33, 257])
+def test_a_large_mean_leaves_nothing_behind(float32, n):
+    """One pass leaves what rounding makes of 1e4, some 1e-3; a second that of numbers up to 4."""
+    x = 1e4 + jax.random.normal(jax.random.key(n), (16, n))
+    left = np.mean(np.asarray(recentre(x), np.float64), axis=-1)
+    assert np.max(np.abs(left)) < 4 * 2.0**-22
 
 
 class TestGeometry:
