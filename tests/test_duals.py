@@ -156,6 +156,21 @@ class TestOtherActivations:
         assert bool(jnp.isnan(traced(gram)).all())
         assert traced(jnp.eye(1)) == pytest.approx(1, abs=1e-6)
 
+    def test_at_the_end_of_its_reach_the_slope_is_right(self, float64):
+        """Where the kept terms miss most, and of it the derivative at cosine 1 loses most."""
+        sigma = standardized(lambda x: jnp.tanh(3 * x))
+        variance = float(duals.reach(sigma, duals.TERMS[-1]))
+        assert variance > 1
+        z = np.linspace(-12, 12, 200_001)  # the trapezoidal rule is exact to rounding there
+        moments = [
+            np.trapezoid((9 / np.cosh(3 * np.sqrt(v) * z) ** 4) * np.exp(-(z**2) / 2), z)
+            for v in (1.0, variance)
+        ]
+        a = jnp.array([variance])
+        terms = duals.terms_for(sigma, variance)
+        found = duals.at_variances(sigma, a, a, a, 0 * a, terms=terms).slope[0]
+        assert float(found) == pytest.approx(moments[1] / moments[0], rel=TOLERANCE)
+
     def test_within_its_reach_it_is_right(self):
         """erf(4 x) has the closed form of erf at variances 16 times as large."""
         steep, erf_like = standardized(STEEP["erf(4 x)"][0]), standardized("erf")
