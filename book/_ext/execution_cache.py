@@ -101,7 +101,11 @@ def run(path: Path, timeout: int) -> CacheBundleIn | None:
     notebook = nbformat.read(path, 4)
     try:
         done = single_nb_execution(
-            notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False
+            notebook,
+            cwd=str(path.parent),
+            timeout=timeout,
+            allow_errors=False,
+            extra_arguments=["--log-level=ERROR"],  # warns that it speaks over TCP
         )
     except RuntimeError:  # the kernel died: no memory left, or its port was taken
         return None

@@ -118,7 +118,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "headline with Adam": Experiment(
         "And under Adam, at the DCGAN's rate?",
-        replace(LARGE, **_DCGAN_RATES), _REGIMES, seeds=3, frames=_LONG, samples=64,
+        replace(LARGE, **_DCGAN_RATES, steps=3000), _REGIMES, seeds=3, frames=_LONG, samples=64,
     ),
     "colour": Experiment(
         "And the DCGAN itself, on 64 x 64 in colour, a quarter as wide?",
