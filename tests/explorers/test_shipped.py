@@ -33,6 +33,8 @@ from freezechaos.explorers import (
     cobweb,
     decomposed,
     films,
+    hermite_mixer,
+    lattice_faders,
     layer_norm_bench,
     layerwise,
     layerwise_learning,
@@ -42,12 +44,14 @@ from freezechaos.explorers import (
     normalizing,
     ntk_on_the_circle,
     odd,
+    one_neuron,
     one_push,
     phase_diagram,
     pixel_kernels,
     positions,
     push,
     random_functions,
+    shared_ancestry,
     training,
     training_film,
     training_on_the_circle,
@@ -62,7 +66,7 @@ from freezechaos.networks import FullyConnected, circle
 
 ACTIVATIONS = ("relu", "normalized relu", "erf")
 PAGES = {
-    "01_wide_networks": {"birth": random_functions},
+    "01_wide_networks": {"birth": random_functions, "mixer": hermite_mixer},
     "02_the_tangent_kernel": {"training": training_on_the_circle},
     "03_freeze_and_chaos": {
         "circle": ntk_on_the_circle,
@@ -71,7 +75,7 @@ PAGES = {
     },
     "04_trainability_and_generalization": {"learning": learning_curves},
     "05_layer_norm_and_nonlinearity": {"slider": layer_norm_bench},
-    "06_batch_norm_and_the_constant_mode": {"batch": batch_norm_spectra},
+    "06_batch_norm_and_the_constant_mode": {"batch": batch_norm_spectra, "neuron": one_neuron},
     "07_batch_norm_decomposed": {
         "bench": batch_norm_bench,
         "origin": moving_origin,
@@ -79,8 +83,8 @@ PAGES = {
         "bistable": bistable_map,
         "rivals": two_candidates,
     },
-    "08_deconvolution_kernels": {"pixel": pixel_kernels},
-    "09_checkerboards": {"boards": checkerboard_modes},
+    "08_deconvolution_kernels": {"pixel": pixel_kernels, "ancestry": shared_ancestry},
+    "09_checkerboards": {"boards": checkerboard_modes, "faders": lattice_faders},
     "10_borders_and_graphs": {"frames": border_frames},
     "11_learning_rates": {"drawing": layerwise_learning},
     "12_one_push_moves_all": {"push": one_push},

@@ -1,14 +1,18 @@
 """Figures that the reader turns, on a published page without a kernel and in JupyterLab."""
 
+from freezechaos.explorers.ancestry import shared_ancestry
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.borders import border_frames
 from freezechaos.explorers.checkerboards import checkerboard_modes
+from freezechaos.explorers.combs import lattice_faders
 from freezechaos.explorers.decomposed import batch_norm_bench
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.films import training_film
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
 from freezechaos.explorers.layerwise import layerwise_learning
 from freezechaos.explorers.learning import learning_curves
+from freezechaos.explorers.mixing import hermite_mixer
+from freezechaos.explorers.neurons import one_neuron
 from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
 from freezechaos.explorers.odd import (
     bistable_map,
@@ -41,15 +45,19 @@ __all__ = [
     "border_frames",
     "checkerboard_modes",
     "cobweb",
+    "hermite_mixer",
+    "lattice_faders",
     "layer_norm_bench",
     "layerwise_learning",
     "learning_curves",
     "moving_origin",
     "ntk_on_the_circle",
+    "one_neuron",
     "one_push",
     "phase_diagram",
     "pixel_kernels",
     "random_functions",
+    "shared_ancestry",
     "training_film",
     "training_on_the_circle",
     "two_candidates",

@@ -6,7 +6,7 @@ export default { render };
 
 async function render({ model, el }) {
   const spec = model.get("spec");
-  const grid = await unpack(spec, model.get("data"));
+  const grid = await (spec.live ? loadPrograms : unpack)(spec, model.get("data"));
   const address = keepsAddress() ? pageAddress(spec) : null;
   const set = (changes) => {
     model.set("setting", { ...model.get("setting"), ...changes });
@@ -112,10 +112,32 @@ function whenLoaded(call) {
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
 
+function inflated(data) {
+  return new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate")));
+}
+
+// The mirror of live.programs: expressions, each a function of the axes that are its arguments. A
+// module through a Blob URL, for nothing else loads from file://.
+async function loadPrograms(spec, data) {
+  const sources = await inflated(data).json();
+  const module = `export default [${sources.map((source) => `() => ${source}`).join(",\n")}];`;
+  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+  const { default: makers } = await import(url).finally(() => URL.revokeObjectURL(url));
+  return { makers, programs: [] };
+}
+
+function run({ axes, outputs, live: { looped, mapped } }, { makers, programs }, setting) {
+  const named = (name) => axes.find((axis) => axis.name === name);
+  const number = looped.map(named).reduce(
+    (number, axis) => number * known(axis).length + positionOf(axis, setting[axis.name]), 0);
+  programs[number] ??= makers[number]();
+  const results = programs[number](...mapped.map((name) => setting[name]));
+  return Object.fromEntries(outputs.map(({ name }, k) => [name, results[k]]));
+}
+
 // The mirror of grid.pack: low bytes, high bytes, second differences modulo 2^16; then pictures.
 async function unpack(spec, data) {
-  const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const bytes = new Uint8Array(await inflated(data).arrayBuffer());
   const lengths = tabulated(spec).map((axis) => known(axis).length);
   const points = product(lengths);
   const narrow = ({ levels }) => levels === 255;
@@ -161,14 +183,16 @@ function interpolate({ codes, size, levels, low, high, log }, corners) {
 // Everything that can be read at one setting.
 function lookAt(spec, grid, setting) {
   const positions = tabulated(spec).map((axis) => positionOf(axis, setting[axis.name]));
-  const corners = cornersAround(positions, grid.lengths);
-  const read = (name) => interpolate(grid.outputs[name], corners);
+  const corners = spec.live ? [] : cornersAround(positions, grid.lengths);
+  const results = spec.live && run(spec, grid, setting);
+  const read = (name) => (results ? results[name] : interpolate(grid.outputs[name], corners));
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
   const band = ({ of, edges, words }) => words[edges.filter((edge) => edge <= number(of)).length];
-  const nearest = positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
+  const nearest = spec.live ? 0
+    : positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
   const value = (name) => {
     if (name in spec.bands) return band(spec.bands[name]);
-    if (name in grid.names) return grid.names[name].words[grid.names[name].codes[nearest]];
+    if (name in spec.names) return grid.names[name].words[grid.names[name].codes[nearest]];
     return number(name);
   };
   const look = { setting, positions, read, number, value };

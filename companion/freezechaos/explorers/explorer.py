@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from freezechaos.explorers import readout as sentence
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.grid import Compute, Names, Pinned, Quantized, pack, tabulate
+from freezechaos.explorers.live import calling, check_live, programs, sampled
 from freezechaos.explorers.readout import Bands, Naming
 from freezechaos.explorers.still import draw, png
 from freezechaos.explorers.views import View
@@ -57,6 +58,9 @@ class Explorer(anywidget.AnyWidget):
         slug: the explorer's name in the page's address, by default made of the title.
         log: names of outputs that span magnitudes: positive, kept as their logarithms.
         vectorized: without it, `compute` is never mapped, and gets Python numbers only.
+        live: the page carries `compute` itself, compiled to JavaScript, and runs it at the very
+            setting of the reader; a program for each combination of static axes and choices. Nothing
+            is interpolated, views say their ranges, `words` are `Bands`, and no view is a `Map`.
         start: values to begin with, by the axes' names, in place of the axes' own.
 
     Raises:
@@ -83,6 +87,7 @@ class Explorer(anywidget.AnyWidget):
         slug: str | None = None,
         log: Sequence[str] = (),
         vectorized: bool = True,
+        live: bool = False,
         start: Mapping[str, Any] | None = None,
     ) -> None:
         self.title, self.alt, self.readout = title, alt, readout
@@ -90,18 +95,27 @@ class Explorer(anywidget.AnyWidget):
         self._grid = {name: axis for name, axis in self.axes.items() if axis.tabulated}
         self.views = list(view) if isinstance(view, Sequence) else [view]
         self.slug = _checked_slug(title if slug is None else slug, given=slug is not None)
-        self._compute, self._vectorized = compute, vectorized
+        self._compute, self._vectorized, self.live = compute, vectorized, live
         self._numbers, self._words = tuple(numbers), dict(words or {})
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
-        table = tabulate(compute, tuple(self._grid.values()), vectorized=vectorized)
+        self._columns = sampled(self._grid.values()) if live else tuple(self._grid.values())
+        table = tabulate(compute, self._columns, vectorized=vectorized)
         self._outputs = self._quantized(table, log)
         # A published page keeps objects sorted by their keys, and codes are read in that order.
         self._names = dict(sorted(self._named(table).items()))
+        if live:
+            check_live(self.views, self._names, vectorized=vectorized)
         super().__init__(setting=self.start)
         self.set_trait("spec", self._make_spec())
-        self.set_trait("data", pack([o.codes for o in (self._outputs | self._names).values()]))
+        self.set_trait("data", self._carried())
+
+    def _carried(self) -> bytes:
+        """What the page has of the results: a table, or programs."""
+        if self.live:
+            return programs(self._compute, tuple(self._grid.values()), tuple(self._outputs))
+        return pack([o.codes for o in (self._outputs | self._names).values()])
 
     def _quantized(self, table: Table, log: Sequence[str]) -> dict[str, Quantized]:
         logs = {*log, *(name for view in self.views for name in view.logarithmic)}
@@ -124,7 +138,7 @@ class Explorer(anywidget.AnyWidget):
             )
         bad = np.argwhere(~np.isfinite(values) | (positive & (values <= 0)))
         if len(bad):
-            where = {a.name: a.values[k] for a, k in zip(self._grid.values(), bad[0], strict=False)}
+            where = {a.name: a.values[k] for a, k in zip(self._columns, bad[0], strict=False)}
             raise ValueError(
                 f"`{name}` must be finite{' and positive, for its logarithm' * positive}; got "
                 f"{values[tuple(bad[0])]} at {where}. "
@@ -158,6 +172,7 @@ class Explorer(anywidget.AnyWidget):
             "views": [view.spec(self._outputs, self.axes) for view in self.views],
             "palette": {name: list(hue) for name, hue in PALETTE.items()},
             "diverging": [shades.split() for shades in DIVERGING],
+            "live": calling(self._grid.values()) if self.live else None,
         }
         return json.loads(json.dumps(spec))
 
@@ -186,13 +201,19 @@ class Explorer(anywidget.AnyWidget):
         return {name: np.asarray(value[(0,) * len(axes)]) for name, value in table.items()}
 
     def interpolated(self, **setting: Any) -> dict[str, np.ndarray]:
-        """Return what the page shows at `setting`, read from the grid just as it reads it.
+        """Return what the page shows at `setting`, read from the grid just as it reads it, or run.
 
         Raises:
             ValueError: an axis does not exist or cannot be set so.
         """
-        places = self._positions(self.start | self._settled(setting))
-        return {name: output.read(places) for name, output in self._outputs.items()}
+        return self._shown(self._outputs, self.start | self._settled(setting))
+
+    def _shown(self, names: Iterable[str], setting: Setting) -> dict[str, np.ndarray]:
+        if self.live:
+            exact = self.at(**setting)
+            return {name: exact[name] for name in names}
+        places = self._positions(setting)
+        return {name: self._outputs[name].read(places) for name in names}
 
     def _positions(self, setting: Setting) -> list[float]:
         return [axis.position(setting[name]) for name, axis in self._grid.items()]
@@ -218,7 +239,7 @@ class Explorer(anywidget.AnyWidget):
         """Return the sentence under the figure at `setting`, by default the present one."""
         values = self.setting | self._settled(setting)
         places = self._positions(values)
-        values |= {name: float(self._outputs[name].read(places)) for name in self._numbers}
+        values |= {name: float(x) for name, x in self._shown(self._numbers, values).items()}
         values |= {name: names.read(places) for name, names in self._names.items()}
         bands = {n: w for n, w in self._words.items() if isinstance(w, Bands)}
         values |= {name: band.word(values[band.of]) for name, band in bands.items()}
@@ -229,7 +250,7 @@ class Explorer(anywidget.AnyWidget):
         return draw(self.spec, self._read, self.start)
 
     def _read(self, name: str, setting: Setting) -> np.ndarray:
-        return self._outputs[name].read(self._positions(setting))
+        return self._shown([name], setting)[name]
 
     @property
     def payload_bytes(self) -> int:

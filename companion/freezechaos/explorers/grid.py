@@ -22,11 +22,11 @@ BYTES = np.dtype(np.uint8)
 
 
 class Pinned(NamedTuple):
-    """An axis held at one value."""
+    """An axis held at one value, or at a few."""
 
     name: str
     static: bool
-    values: tuple[Any]
+    values: tuple[Any, ...]
 
 
 Column = Axis | Choice | Pinned
