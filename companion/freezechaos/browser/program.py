@@ -14,7 +14,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.interpreters import partial_eval
 
-from .keys import REWRITTEN, physical
+from .rewritten import REWRITTEN, physical
 
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _CALLS = {
@@ -27,7 +27,7 @@ _SAME = {
 }  # fmt: skip
 
 
-class Unsupported(NotImplementedError):
+class Unsupported(NotImplementedError):  # noqa: N818
     """Something that JAX can, and a page cannot yet."""
 
 
@@ -79,7 +79,7 @@ def trace(function: Callable[..., Any], *examples: Any) -> tuple[Program, str]:
     """Return the program of `function` at arrays like `examples`, and the function's name."""
     closed = jax.make_jaxpr(function)(*examples)
     name = getattr(function, "__qualname__", None) or type(function).__name__
-    jaxpr, kept = partial_eval.dce_jaxpr(
+    jaxpr, _ = partial_eval.dce_jaxpr(
         closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
     )
     return _Flattener(name).program(ClosedJaxpr(jaxpr, closed.consts)), name
@@ -140,6 +140,8 @@ class _Flattener:
         where = _where(equation)
         if name in REWRITTEN:
             return self.rewritten(REWRITTEN[name](**params), equation, inputs)
+        if name == "platform_index":
+            return [self.constant(np.int32(_platform(params["platforms"])))]
         if name == "scan":
             return self.scan(params, inputs, where)
         if name == "while":
@@ -147,18 +149,13 @@ class _Flattener:
         if name == "cond":
             return self.branches(params, inputs, where)
         shapes = [physical(var.aval) for var in equation.outvars]
-        if len(inputs) and all(v.data is not None and v.size == 1 for v in inputs):
-            if all(np.prod(shape) == 1 for shape, _ in shapes) and all(
-                not jax.dtypes.issubdtype(var.aval.dtype, jax.dtypes.extended)
-                for var in (*equation.invars, *equation.outvars)
-            ):
-                return self.computed(equation, inputs)
+        numbers = inputs and all(v.data is not None and v.size == 1 for v in inputs)
+        if numbers and all(np.prod(shape) == 1 for shape, _ in shapes) and not _has_keys(equation):
+            return self.computed(equation, inputs)
         params = _with_words(name, params, equation)
         return self.add(Equation(name, inputs, [], params, where), shapes)
 
-    def add(
-        self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]
-    ) -> list[Value]:
+    def add(self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]) -> list[Value]:
         """Put it as far out as what it reads allows, but never out of a branch."""
         level = max((value.level for value in equation.reads()), default=0)
         branch = max((scope.level for scope in self.scopes if scope.branch), default=0)
@@ -244,6 +241,16 @@ def _where(equation: JaxprEqn) -> str:
         if "/jax/" not in frame.file_name and "site-packages/jax" not in frame.file_name:
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
     return "an unknown line"
+
+
+def _platform(platforms: Sequence[Any]) -> int:
+    """Of what a function does on different machines, that for a CPU, or for any."""
+    return next(k for k, names in enumerate(platforms) if names is None or "cpu" in names)
+
+
+def _has_keys(equation: JaxprEqn) -> bool:
+    types = (var.aval.dtype for var in (*equation.invars, *equation.outvars))
+    return any(jax.dtypes.issubdtype(dtype, jax.dtypes.extended) for dtype in types)
 
 
 def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[str, Any]:
