@@ -169,7 +169,7 @@ class Scope:
                 root = schedule.root(value)
                 if root in inside and value not in loads:
                     continue
-                loads[value] = self.locate(value)
+                loads[value] = _spread(self.locate(value), equation.outputs[0].shape)
         stores = [v for e in item.equations for v in e.outputs if v in schedule.stored]
         targets = [self.emitter.array(v.shape, v.dtype) for v in stores]
         places = [place for place in loads.values() if isinstance(place, Place)]
@@ -203,7 +203,7 @@ class Scope:
                 lines.append(f"{target.base}[{next(index)}]={kept};")
             return "".join(lines)
 
-        flat = [squeezed(place, item.shape) for place in (*places, *targets)]
+        flat = [_squeezed(place) for place in (*places, *targets)]
         self.call(nest(self.emitter, item.shape, flat, inner))
         for value, target in zip(stores, targets, strict=True):
             self.located[value] = target
@@ -285,10 +285,15 @@ class Scope:
         return self.contiguous(located, value)
 
 
-def squeezed(place: Place, shape: tuple[int, ...]) -> Place:
-    """Without axes of length 1; what is one number is there at every place of `shape`."""
-    place = place.without([k for k, length in enumerate(place.shape) if length == 1])
-    return place if place.shape == shape else place.broadcast(shape, ())
+def _spread(located: Located, shape: tuple[int, ...]) -> Located:
+    """An operand in the shape of the result: elementwise primitives repeat axes of length 1."""
+    if isinstance(located, str) or located.shape == shape:
+        return located
+    return located.broadcast(shape, range(len(shape) - len(located.shape), len(shape)))
+
+
+def _squeezed(place: Place) -> Place:
+    return place.without([k for k, length in enumerate(place.shape) if length == 1])
 
 
 def element(place: Place, index: str) -> str:

@@ -170,7 +170,7 @@ def _gather(scope: Scope, equation: Equation) -> list[Located]:
     return [target]
 
 
-_UPDATES = {
+_UPDATES: dict[str, Callable[[str, str], str]] = {
     "scatter": lambda a, b: b,
     "scatter-add": lambda a, b: f"{a}+{b}",
     "scatter-mul": lambda a, b: f"{a}*{b}",

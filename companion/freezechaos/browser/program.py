@@ -7,9 +7,10 @@ keys become the two words that they are.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.interpreters import partial_eval
@@ -185,7 +186,7 @@ class _Flattener:
         return self.inline(jax.make_jaxpr(function)(*examples), inputs)
 
     def constant(self, array: Any) -> Value:
-        if hasattr(array, "dtype") and jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+        if hasattr(array, "dtype") and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             array = jax.random.key_data(array)
         data = np.asarray(array)
         if data.dtype == object or data.dtype.kind not in "biuf":
@@ -236,7 +237,7 @@ def _closed(jaxpr: Any) -> ClosedJaxpr:
 
 def _where(equation: JaxprEqn) -> str:
     """The line of Python that asked for it, the first that is not JAX's own."""
-    frames = equation.source_info.traceback
+    frames: Any = equation.source_info.traceback
     for frame in frames.frames if frames else ():
         if "/jax/" not in frame.file_name and "site-packages/jax" not in frame.file_name:
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
@@ -249,18 +250,18 @@ def _platform(platforms: Sequence[Any]) -> int:
 
 
 def _has_keys(equation: JaxprEqn) -> bool:
-    types = (var.aval.dtype for var in (*equation.invars, *equation.outvars))
-    return any(jax.dtypes.issubdtype(dtype, jax.dtypes.extended) for dtype in types)
+    variables: list[Any] = [*equation.invars, *equation.outvars]
+    types = (variable.aval.dtype for variable in variables)
+    return any(jnp.issubdtype(dtype, jax.dtypes.extended) for dtype in types)
 
 
 def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[str, Any]:
     """Shapes of keys, with the axis of their two words."""
-    if not equation.invars or not jax.dtypes.issubdtype(
-        equation.invars[0].aval.dtype, jax.dtypes.prng_key
-    ):
+    first: Any = equation.invars[0].aval if equation.invars else None
+    if first is None or not jnp.issubdtype(first.dtype, jax.dtypes.prng_key):
         return params
-    axes, aval = len(equation.invars[0].aval.shape), equation.outvars[0].aval
-    changed = {
+    axes, aval = len(first.shape), cast(Any, equation.outvars[0].aval)
+    changed: dict[str, Callable[[], dict[str, Any]]] = {
         "slice": lambda: {
             "start_indices": (*params["start_indices"], 0),
             "limit_indices": (*params["limit_indices"], 2),

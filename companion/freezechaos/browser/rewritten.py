@@ -17,7 +17,7 @@ from jax.extend.random import threefry_prng_impl
 
 def physical(aval: Any) -> tuple[tuple[int, ...], str]:
     """Return the shape and the type of what lies in memory."""
-    if jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(aval.dtype, jax.dtypes.prng_key):
         return (*aval.shape, 2), "uint32"
     return tuple(aval.shape), aval.dtype.name
 
@@ -194,9 +194,9 @@ def _triangular_solve(
     *, left_side: bool, lower: bool, transpose_a: bool, unit_diagonal: bool, **_: Any
 ) -> Callable[..., Any]:
     def solve(a: Any, b: Any) -> Any:
-        a, b = (a, b) if left_side else (a.T, b.T)
-        a, down = (a.T, lower == transpose_a) if transpose_a else (a, lower)
-        down = down if left_side else not down
+        turned = transpose_a == left_side
+        a, b = a.T if turned else a, b if left_side else b.T
+        down = lower != turned
         diagonal = jnp.ones(len(a), a.dtype) if unit_diagonal else jnp.diagonal(a)
         own = a - jnp.diag(jnp.diagonal(a))
         own = jnp.tril(own) if down else jnp.triu(own)
