@@ -275,6 +275,12 @@ def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[s
         },
         "transpose": lambda: {"permutation": (*params["permutation"], axes)},
         "concatenate": dict,
+        "gather": lambda: {
+            "slice_sizes": (*params["slice_sizes"], 2),
+            "dimension_numbers": params["dimension_numbers"]._replace(
+                offset_dims=(*params["dimension_numbers"].offset_dims, len(aval.shape))
+            ),
+        },
     }
     if name not in changed:
         raise Unsupported(
