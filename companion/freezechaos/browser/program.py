@@ -203,12 +203,29 @@ class _Flattener:
         """Body inputs: the carry, then one slice of every array that is walked along."""
         consts, carried = params["num_consts"], params["num_carry"]
         body, level = params["jaxpr"], len(self.scopes)
+        if params["length"] == 1:
+            return self.once(body, inputs, consts + carried, carried, where)
         inner = [self.value(var.aval, level) for var in body.jaxpr.invars[consts:]]
         program = self.body(body, inner, inputs[:consts])
         kept = {"carried": carried, "length": params["length"], "reverse": params["reverse"]}
         shapes = [(v.shape, v.dtype) for v in program.outputs[:carried]]
         shapes += [((params["length"], *v.shape), v.dtype) for v in program.outputs[carried:]]
         return self.add(Equation("scan", inputs[consts:], [], kept, where, [program]), shapes)
+
+    def once(
+        self, body: ClosedJaxpr, inputs: list[Value], whole: int, carried: int, where: str
+    ) -> list[Value]:
+        """A loop of one turn is none."""
+
+        def shaped(value: Value, shape: tuple[int, ...]) -> Value:
+            params = {"new_sizes": shape, "dimensions": None}
+            equation = Equation("reshape", [value], [], params, where)
+            return self.add(equation, [(shape, value.dtype)])[0]
+
+        slices = [shaped(value, value.shape[1:]) for value in inputs[whole:]]
+        results = self.inline(body, [*inputs[:whole], *slices])
+        stacked = [shaped(value, (1, *value.shape)) for value in results[carried:]]
+        return [*results[:carried], *stacked]
 
     def loop(self, params: dict[str, Any], inputs: list[Value], where: str) -> list[Value]:
         level, first = len(self.scopes), params["cond_nconsts"]
