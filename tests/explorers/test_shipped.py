@@ -23,6 +23,7 @@ from freezechaos import (
 from freezechaos.activations import recentred
 from freezechaos.explorers import (
     Explorer,
+    ancestry,
     batch_norm_bench,
     batch_norm_spectra,
     bistable_map,
@@ -31,6 +32,7 @@ from freezechaos.explorers import (
     checkerboard_modes,
     checkerboards,
     cobweb,
+    combs,
     decomposed,
     films,
     hermite_mixer,
@@ -40,6 +42,7 @@ from freezechaos.explorers import (
     layerwise_learning,
     learning,
     learning_curves,
+    mixing,
     moving_origin,
     normalizing,
     ntk_on_the_circle,
@@ -668,6 +671,84 @@ def test_a_push_says_how_much_is_common(explorers: dict[str, Explorer]) -> None:
     alpha, shared, common, ratio = numbers(chaos, pattern)
     assert max(shared, common) < 2
     assert ratio < 0.05
+
+
+@pytest.mark.parametrize("loud", [(0.0, 1.0, 0.0, 0.25), (0.5, 0.05, 1.0, 0.0)])
+def test_the_mixer_has_the_dual_of_its_polynomials(loud: tuple[float, ...]) -> None:
+    """By quadrature over two correlated Gaussians, which is exact for polynomials."""
+    shares = np.array(loud) / sum(loud)
+    z, weight = np.polynomial.hermite_e.hermegauss(8)
+    weight = weight / weight.sum()
+
+    def sigma(x: np.ndarray) -> np.ndarray:
+        polynomials = [np.ones_like(x), x, (x**2 - 1) / np.sqrt(2), (x**3 - 3 * x) / np.sqrt(6)]
+        return np.tensordot(np.sqrt(shares), polynomials, 1)
+
+    found = mixing.mixed(*map(jnp.float32, loud), jnp.float32(60.0))
+    u, w = np.meshgrid(z, z, indexing="ij")
+    for rho, dual in list(zip(mixing.COSINES, found["dual"], strict=True))[::10]:
+        v = rho * u + np.sqrt(1 - rho**2) * w
+        assert weight @ (sigma(u) * sigma(v)) @ weight == pytest.approx(float(dual), abs=1e-6)
+    cosine = 0.5
+    for _ in range(30):
+        cosine = float(np.polyval(shares[::-1], cosine))
+    assert float(found["many"]) == pytest.approx(np.degrees(np.arccos(cosine)), abs=0.05)
+
+
+@pytest.mark.parametrize("away", [(0, 1), (0, 2), (1, 4), (2, 4), (0, 8), (-4, 4), (0, 0)])
+def test_the_walk_goes_as_far_as_strides_divide(away: tuple[int, int]) -> None:
+    """And the kernel is that between the two pixels, which the recursion gives densely."""
+    one = np.array([7, 6])
+    other = one + away
+    found = jax.jit(partial(ancestry.ancestries, activation="relu"))(*one, *away, 0.5)
+    theta = deconvolution.ntk(ancestry.STACK, named_activation("relu"), 0.5, jnp.eye(4))
+    place, there = (int(pixel @ (16, 1)) for pixel in (one, other))
+    assert float(found["theta"]) == pytest.approx(float(theta[place, there]), rel=1e-5)
+    divide = sum(all(d % 2**k == 0 for d in away) for k in (1, 2, 3))
+    assert float(found["walked"]) == min(divide, 2)
+    walking = {(int(one[0]), int(other[0]), int(one[1]), int(other[1]))}
+    for picture, size in zip(found["layers"][1:], (8, 4, 2), strict=True):
+        reads = ancestry.reading(size)
+        taps = range(len(reads))
+        walking = {
+            (q, q2, c, c2)
+            for p, p2, b, b2 in walking
+            for k in taps
+            for m in taps
+            for q, q2 in itertools.product(*(np.flatnonzero(reads[k][at]) for at in (p, p2)))
+            for c, c2 in itertools.product(*(np.flatnonzero(reads[m][at]) for at in (b, b2)))
+        }
+        dark = {(q, c) for q, _, c, _ in walking} | {(q, c) for _, q, _, c in walking}
+        cells = np.asarray(picture)[:: 16 // size, :: 16 // size]
+        assert dark == set(zip(*np.nonzero(cells == ancestry.PAIRED), strict=True))
+
+
+@pytest.mark.parametrize("target", combs.TARGETS)
+def test_faders_learn_as_the_whole_matrix_does(target: str) -> None:
+    """Gradient flow by the eigenvectors of the 256 x 256 kernel, which knows no lattice."""
+    faders, time = (0.25, 0.45, 0.42, 1.19), 0.5
+    found = combs.learned(*map(jnp.float32, (*faders, time)), target)
+    row = np.asarray(found["row"], float)
+    down, along = np.divmod(np.arange(256), 16)
+    away = [(part[:, None] - part + 8) % 16 for part in (down, along)]
+    values, vectors = np.linalg.eigh(row[away[0], away[1]])
+    image = combs.TARGETS[target].ravel()
+    drawn = vectors @ ((1 - np.exp(-values * time)) * (vectors.T @ image))
+    assert np.asarray(found["pictures"][1]).ravel() == pytest.approx(drawn, abs=1e-4)
+    trace = np.sort(values)[::-1]
+    share = trace[1:16].sum() / trace[1:].sum()
+    assert float(found["boards"]) == pytest.approx(share, rel=1e-4)
+
+
+def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -> None:
+    for corner in itertools.islice(explorers["neuron"].corners(), 0, None, 3):
+        shown = explorers["neuron"].at(**corner)
+        raw, normed = (np.asarray(shown[name], float) for name in ("raw", "normed"))
+        assert normed.mean() == pytest.approx(0, abs=1e-5)
+        wanted = (raw - raw.mean()) / np.sqrt(raw.var() + 1e-6)
+        assert normed == pytest.approx(wanted, abs=1e-3)
+        energy = np.mean(raw**2)
+        assert shown["wall"] * energy == pytest.approx(energy - raw.var(), abs=1e-5)
 
 
 @pytest.mark.parametrize("layer", checkerboards.UPS)

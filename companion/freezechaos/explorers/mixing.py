@@ -64,7 +64,9 @@ def hermite_mixer(start: Mapping[str, Any] | None = None) -> Explorer:
         axes=[
             *(
                 Axis(name, label, (0.05, *LOUD[1:]) if name == "straight" else LOUD, at)
-                for (name, label), at in zip(polynomials.items(), (0.0, 1.0, 0.0, 0.25), strict=True)
+                for (name, label), at in zip(
+                    polynomials.items(), (0.0, 1.0, 0.0, 0.25), strict=True
+                )
             ),
             Axis("angle", "angle of the inputs (degrees)", (5, 45, 90, 135, 175), 60, format=".0f"),
         ],

@@ -57,9 +57,9 @@ def one_neuron(start: Mapping[str, Any] | None = None) -> Explorer:
         title="One neuron, 64 inputs",
         slug="neuron",
         axes=[
-            Axis("depth", "depth L", DEPTHS, 8, step=True),
+            Axis("depth", "depth L", DEPTHS, 4, step=True),
             Axis("beta", "bias share β", BETAS, 0.7, step=True, format=".1f"),
-            Axis("neuron", "neuron", range(SHOWN), 0, step=True),
+            Axis("neuron", "neuron", range(SHOWN), 1, step=True),
             Choice("activation", "activation", ("erf", "relu", "normalized relu")),
         ],
         start=start,
