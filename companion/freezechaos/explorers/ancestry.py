@@ -33,7 +33,7 @@ def reading(size: int) -> Bool[np.ndarray, "taps children parents"]:
 def walk(
     one: Int[Array, ""], other: Int[Array, ""]
 ) -> list[tuple[Array, Array, Float[Array, "parents other_parents"]]]:
-    """Along one axis, from the picture down: what each place reads, and the pairs on common taps."""
+    """Along one axis, from the picture down: what either place reads, the pairs on common taps."""
     seen, of_other = one_hot(one, SIDE), one_hot(other, SIDE)
     pairs = jnp.outer(seen, of_other)
     levels = [(seen, of_other, pairs)]
