@@ -38,7 +38,8 @@ def _pad(scope: Scope, equation: Equation) -> list[Located]:
     scope.copied(scope.number(equation.inputs[1]), target)
     first, limit, low, step = [], [], [], []
     shapes = zip(equation.inputs[0].shape, value.shape, config, strict=True)
-    for length, room, (before, _, interior) in shapes:
+    for length, room, padding in shapes:
+        before, _, interior = map(int, padding)  # of NumPy, where shapes come from a table
         pace = interior + 1
         start = max(0, -(before // pace)) if before < 0 else 0
         end = min(length, max(start, (room - 1 - before) // pace + 1))

@@ -60,7 +60,8 @@ class Explorer(anywidget.AnyWidget):
         vectorized: without it, `compute` is never mapped, and gets Python numbers only.
         live: the page carries `compute` itself, compiled to JavaScript, and runs it at the very
             setting of the reader; a program for each combination of static axes and choices.
-            Nothing is interpolated, views say their ranges, `words` are `Bands`, and no view is a `Map`.
+            Nothing is interpolated, views say their ranges, `words` are `Bands`, no view is a
+            `Map`.
         start: values to begin with, by the axes' names, in place of the axes' own.
 
     Raises:

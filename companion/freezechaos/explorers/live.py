@@ -24,7 +24,7 @@ def calling(axes: Iterable[Axis | Choice]) -> dict[str, list[str]]:
 def sampled(axes: Iterable[Axis | Choice]) -> tuple[Pinned, ...]:
     """The start, with every combination of what chooses a program: what shapes are read off."""
     return tuple(
-        Pinned(axis.name, axis.static, axis.values if axis.static else (axis.start,))
+        Pinned(axis.name, axis.static, tuple(axis.values) if axis.static else (axis.start,))
         for axis in axes
     )
 

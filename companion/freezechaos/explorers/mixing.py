@@ -16,7 +16,7 @@ from freezechaos.explorers.views import Curves, Guide, Line
 COSINES = np.linspace(-1, 1, 81)
 LAYERS = np.arange(31)
 LOUD = (0.0, 0.25, 0.5, 0.75, 1.0)
-RELU = (0.318, 0.5, 0.159, 0.0)  # of its variance, in h_0 to h_3; 2 % more is in h_4 and beyond
+START = {"constant": 0.0, "straight": 1.0, "bowl": 0.0, "wave": 0.25}
 
 
 def dual(shares: Float[Array, "4"], cosine: Array) -> Array:
@@ -63,10 +63,8 @@ def hermite_mixer(start: Mapping[str, Any] | None = None) -> Explorer:
         slug="mixer",
         axes=[
             *(
-                Axis(name, label, (0.05, *LOUD[1:]) if name == "straight" else LOUD, at)
-                for (name, label), at in zip(
-                    polynomials.items(), (0.0, 1.0, 0.0, 0.25), strict=True
-                )
+                Axis(name, label, (0.05, *LOUD[1:]) if name == "straight" else LOUD, START[name])
+                for name, label in polynomials.items()
             ),
             Axis("angle", "angle of the inputs (degrees)", (5, 45, 90, 135, 175), 60, format=".0f"),
         ],

@@ -1,7 +1,7 @@
 """The explorer of one neuron over a batch: the wall that batch norm takes away, and the ripples."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -51,8 +51,16 @@ def one_neuron(start: Mapping[str, Any] | None = None) -> Explorer:
     Arguments:
         start: what to begin with, such as `{"depth": 16}`.
     """
-    axis = {"x": DEGREES, "x_label": "place on the circle (degrees)", "x_range": (0, 360),
-            "x_ticks": [0, 90, 180, 270, 360], "y_range": (-2.5, 2.5)}  # fmt: skip
+    over_the_batch = partial(
+        Curves,
+        x=DEGREES,
+        x_label="place on the circle (degrees)",
+        x_range=(0, 360),
+        x_ticks=[0, 90, 180, 270, 360],
+        y_range=(-2.5, 2.5),
+        styles=("steps",),
+        guides=[Guide(y=0)],
+    )
     return Explorer(
         title="One neuron, 64 inputs",
         slug="neuron",
@@ -66,30 +74,24 @@ def one_neuron(start: Mapping[str, Any] | None = None) -> Explorer:
         compute=neuron,
         vectorized=False,
         view=[
-            Curves(
+            over_the_batch(
                 y="raw",
                 y_label="what the neuron says",
-                styles=("steps",),
                 colors=("green",),
-                guides=[Guide(y=0)],
                 title="Without batch norm",
-                **axis,
             ),
-            Curves(
+            over_the_batch(
                 y="normed",
                 y_label="what is left of it",
-                styles=("steps",),
                 colors=("violet",),
-                guides=[Guide(y=0)],
                 title="With it",
-                **axis,
             ),
         ],
         numbers=["wall", "ripples", "gain"],
         readout=(
             "{activation}, β = {beta:.1f}, depth {depth:.0f}: {wall:.0%} of the neuron's energy is "
-            "its mean, the same for all inputs. What differs has the size {ripples:.2g}; batch norm "
-            "takes the mean away and makes that {gain:.3g} times larger."
+            "its mean, the same for all inputs. What differs has the size {ripples:.2g}; batch "
+            "norm takes the mean away and makes that {gain:.3g} times larger."
         ),
         alt=(
             "Left, what one neuron says to 64 points on the circle: a wall with small ripples. "
