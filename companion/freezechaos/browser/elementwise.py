@@ -26,7 +26,7 @@ ARRAYS = {
     "bool": "Uint8Array",
     "int64": "Float64Array",  # whole numbers up to 2^53
 }
-_TINY_NAME = {"float32": "T", "float64": "U"}
+TINY_NAME = {"float32": "T", "float64": "U"}
 Operation = Callable[..., str]
 
 
@@ -194,7 +194,7 @@ def rounded(equation: Equation, expression: str, operands: Sequence[str]) -> str
     name, dtype = equation.name, equation.outputs[0].dtype
     if name == "mul" and _is_float(dtype) and not any(map(_is_literal, operands)):
         near = "f(x)" if dtype == "float32" else "x"
-        return f"Math.abs(x={expression})<{_TINY_NAME[dtype]}?0:{near}"
+        return f"Math.abs(x={expression})<{TINY_NAME[dtype]}?0:{near}"
     if dtype == "float32":
         before = equation.inputs[0].dtype
         exact = name in _EXACT or (name == "convert_element_type" and before in _SHORT)
@@ -219,7 +219,7 @@ def flushed(number: str, dtype: str) -> str:
     """What is kept of a number that has a name: 0 of one that is denormal."""
     if not _is_float(dtype):
         return number
-    return f"Math.abs({number})<{_TINY_NAME[dtype]}?0:{number}"
+    return f"Math.abs({number})<{TINY_NAME[dtype]}?0:{number}"
 
 
 def _is_literal(operand: str) -> bool:

@@ -21,14 +21,14 @@ _SCALAR = re.compile(r"\bs\d+\b")
 class Emitter:
     """Collects functions and arrays; `scope` gives the statements of a program."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
+        self.name = ""  # of the function at hand
         self.declared: list[str] = []  # arrays and functions, ahead of everything
         self.uniform: set[Value] = set()
         self.views: dict[Value, Equation] = {}
         self.sizes: dict[str, int] = {}  # of the arrays made
         self._count = 0
-        self._embedded: dict[Value, Place] = {}
+        self._embedded: dict[str, str] = {}
 
     def fresh(self, letter: str) -> str:
         self._count += 1
@@ -60,19 +60,19 @@ class Emitter:
         assert data is not None
         if data.size and (data == data.flat[0]).all():
             return literal(data.flat[0], value.dtype)
-        if value not in self._embedded:
-            if value.dtype not in ARRAYS:
-                raise Unsupported(f"`{self.name}` holds a constant of the type {value.dtype}.")
-            kind, name = ARRAYS[value.dtype], self.fresh("b")
-            numbers = ",".join(literal(x, value.dtype).strip("()") for x in data.flat)
-            text = f"{kind}.of({numbers})"
-            if len(numbers) > data.nbytes * 4 / 3 + 40:
-                stored = data.astype(np.float64) if value.dtype == "int64" else data
-                coded = b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii")
-                text = f'new {kind}(decoded("{coded}"))'
-            self.declared.append(f"const {name}={text};")
-            self._embedded[value] = Place.whole(name, value.shape, value.dtype)
-        return self._embedded[value]
+        if value.dtype not in ARRAYS:
+            raise Unsupported(f"`{self.name}` holds a constant of the type {value.dtype}.")
+        kind = ARRAYS[value.dtype]
+        numbers = ",".join(literal(x, value.dtype).strip("()") for x in data.flat)
+        text = f"{kind}.of({numbers})"
+        if len(numbers) > data.nbytes * 4 / 3 + 40:
+            stored = data.astype(np.float64) if value.dtype == "int64" else data
+            coded = b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii")
+            text = f'new {kind}(decoded("{coded}"))'
+        if text not in self._embedded:
+            self._embedded[text] = self.fresh("b")
+            self.declared.append(f"const {self._embedded[text]}={text};")
+        return Place.whole(self._embedded[text], value.shape, value.dtype)
 
 
 class Scope:

@@ -26,11 +26,14 @@ async function render({ model, el }) {
   const views = spec.views.map((view) => makeView(view, spec, grid, turn));
   const controls = spec.axes.map((axis) => makeControl(axis, turn));
   const sentence = makeSentence(spec);
+  const drawSoon = oncePerFrame(() => draw());
+  const engine = spec.live ? makeEngine(spec, model, grid, drawSoon) : null;
   root.append(
     h("div", { class: "fc-head" },
       h("p", { class: "fc-title", id: titleId }, spec.title),
       makeTools(reset, address && (() => address.link(model.get("setting"))))),
     h("div", { class: "fc-views" }, ...views.map((view) => view.element)),
+    ...(engine ? [engine.element] : []),
     h("div", { class: "fc-controls" }, ...controls.map((control) => control.element)),
     sentence.element,
   );
@@ -41,7 +44,6 @@ async function render({ model, el }) {
     const look = lookAt(spec, grid, model.get("setting"));
     for (const part of [...views, ...controls, sentence]) part.draw(look);
   };
-  const drawSoon = oncePerFrame(draw);
   const restore = () => {
     const named = address?.read();
     if (named) set(named);
@@ -56,6 +58,7 @@ async function render({ model, el }) {
   const stopThemes = onThemeChange(drawSoon);
   if (address) addEventListener("hashchange", restore);
   return () => {
+    engine?.stop();
     model.off("change:setting", draw);
     removeEventListener("hashchange", restore);
     sizes.disconnect();
@@ -162,7 +165,7 @@ function interpolate({ codes, size, levels, low, high, log }, corners) {
 function lookAt(spec, grid, setting) {
   const positions = tabulated(spec).map((axis) => positionOf(axis, setting[axis.name]));
   const corners = cornersAround(positions, grid.lengths);
-  const read = (name) => interpolate(grid.outputs[name], corners);
+  const read = (name) => grid.live?.[name] ?? interpolate(grid.outputs[name], corners);
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
   const band = ({ of, edges, words }) => words[edges.filter((edge) => edge <= number(of)).length];
   const nearest = positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
