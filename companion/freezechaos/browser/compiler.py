@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .elementwise import ARRAYS, TINY, TINY_NAME, literal
+from .elementwise import ARRAYS, SHORT, TINY, TINY_NAME, literal
 from .emit import Emitter, Located, Scope
 from .places import Place
 from .program import Value, trace
@@ -58,8 +58,13 @@ def _compiled(
         code[key] = f"({','.join(given)})=>{{let x;\n{body}\n}}"
     declared = _together(emitter.declared)
     tiny = ",".join(f"{n}={literal(TINY[t], 'float64')}" for t, n in TINY_NAME.items())
-    head = f'"use strict";\nconst f=Math.fround,{tiny};\n'
-    return f"{head}{_runtime(declared + str(code))}{declared}\n", code
+    head = f'"use strict";\nconst f=Math.fround,abs=Math.abs,{tiny};\n'
+    makers = "".join(
+        f"const {short}=(n)=>new {kind}(n);\n"
+        for short, kind in {SHORT[dtype]: ARRAYS[dtype] for dtype in ARRAYS}.items()
+        if re.search(rf"={short}\(", declared)
+    )
+    return f"{head}{makers}{_runtime(''.join([declared, *code.values()]))}{declared}\n", code
 
 
 def _together(statements: Sequence[str]) -> str:
@@ -73,11 +78,7 @@ def _taken(scope: Scope, value: Value, argument: str, number: int) -> Located:
     if value.size == 1:
         return scope.named(f"{argument}.length?{argument}[0]:{argument}")
     place = scope.emitter.array(value.shape, value.dtype)
-    scope.statements.append(
-        f"if({argument}.length!=={value.size})throw new RangeError("
-        f'"argument {number} must have {value.size} elements; got "+{argument}.length);'
-    )
-    scope.statements.append(f"{place.base}.set({argument});")
+    scope.statements.append(f"take({place.base},{argument},{number});")
     return place
 
 

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from .elementwise import ARRAYS, OPERATIONS, TINY_FROM, flushed, literal, rounded
+from .elementwise import ARRAYS, OPERATIONS, SHORT, flushed, literal, may_be_tiny, rounded
 from .places import Place
 from .program import Equation, Program, Unsupported, Value
 from .schedule import Item, Schedule
@@ -39,7 +39,7 @@ class Emitter:
         if dtype not in ARRAYS:
             raise Unsupported(f"`{self.name}` has an array of the type {dtype}.")
         name = self.fresh("b")
-        self.declared.append(f"const {name}=new {ARRAYS[dtype]}({prod(shape)});")
+        self.declared.append(f"const {name}={SHORT[dtype]}({prod(shape)});")
         self.sizes[name] = prod(shape)
         return Place.whole(name, shape, dtype)
 
@@ -143,7 +143,7 @@ class Scope:
         for equation in item.equations:
             operands = [self.number(value) for value in equation.inputs]
             results = self.calculate(equation, operands, self.named)
-            if equation.outputs[0].dtype.startswith("float") and equation.name in TINY_FROM:
+            if may_be_tiny(equation, operands):
                 results = [self.named(flushed(r, equation.outputs[0].dtype)) for r in results]
             self.located.update(zip(equation.outputs, results, strict=True))
 
@@ -183,6 +183,7 @@ class Scope:
                 return name
 
             held: dict[Value, str] = {}
+            normal: set[Value] = set()
             read: dict[str, str] = {}
             index = iter(indices)
             for value, located in loads.items():
@@ -198,8 +199,10 @@ class Scope:
                 held.update(
                     zip(equation.outputs, self.calculate(equation, operands, named), strict=True)
                 )
+                if not may_be_tiny(equation, operands):
+                    normal.update(equation.outputs)
             for value, target in zip(stores, targets, strict=True):
-                kept = flushed(held[value], value.dtype)
+                kept = held[value] if value in normal else flushed(held[value], value.dtype)
                 lines.append(f"{target.base}[{next(index)}]={kept};")
             return "".join(lines)
 

@@ -23,6 +23,12 @@ function makeEngine(spec, model, grid, drawSoon) {
     for (const part of [play, step]) part.setAttribute("aria-disabled", done);
   };
 
+  const say = (words) => {
+    waiting.cancel();
+    if (note.textContent !== words) note.textContent = words;
+  };
+  const waiting = debounce(() => (note.textContent = "Computing…"), 500);
+
   const saw = ({ data }) => {
     if (data.run !== run) return;
     turn = data.turn;
@@ -31,7 +37,7 @@ function makeEngine(spec, model, grid, drawSoon) {
     const seconds = data.pace / 1000;
     const slow = seconds > 0.5 && turn < turns;
     const words = slow ? `This device takes ${format(seconds, ".1f")} s for ${unit}: set less for more speed.` : "";
-    if (note.textContent !== words) note.textContent = words;
+    say(words);
     label();
     drawSoon();
   };
@@ -42,11 +48,12 @@ function makeEngine(spec, model, grid, drawSoon) {
       const url = URL.createObjectURL(new Blob(code, { type: "text/javascript" }));
       worker = new Worker(url);
       worker.onmessage = saw;
-      worker.onerror = () => (note.textContent = "This browser could not run the computation.");
+      worker.onerror = () => say("This browser could not run the computation.");
     }
     const setting = model.get("setting");
     const program = spec.live.static.map((name) => setting[name]).join();
     worker.postMessage({ run, turns, setting, program, begin: turn === null, playing: playing && !document.hidden, ...message });
+    if (turn === null || message.step) waiting();
     turn ??= 0;
   }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -35,7 +35,6 @@ class Race(NamedTuple):
     test_start: Array
     turn: Array
     time: Array
-    times: Array
     apart: Array
     moved: Array
 
@@ -73,26 +72,26 @@ def begin(seed: Array, width: int) -> Race:
     """A network of that width, just drawn."""
     points, circle = inputs()
     network = networks.FullyConnected([2, width, width, 1], ERF, BETA, key=jax.random.key(seed))
-    history, zero = jnp.full(TURNS + 1, LEAST), jnp.zeros(())
+    history = jnp.zeros(TURNS + 1)
     return Race(
         network, empirical.ntk(network, points), network(points)[:, 0], network(circle)[:, 0],
-        jnp.zeros((), jnp.int32), zero, jnp.zeros(TURNS + 1), history, history,
+        jnp.zeros((), jnp.int32), jnp.zeros(()), history, history,
     )  # fmt: skip
 
 
 def advance(race: Race, rate: Array) -> Race:
     """After `PACE` steps of gradient descent."""
     points, circle = inputs()
-    network = empirical.train(race.network, points, LABELS, learning_rate=rate, steps=PACE).network
+    trained = empirical.train(race.network, points, LABELS, learning_rate=rate, steps=PACE).network
+    network = cast(networks.FullyConnected, trained)
     kernel, turn = empirical.ntk(network, points), race.turn + 1
     race = race._replace(network=network, turn=turn, time=race.time + PACE * rate)
     moved = jnp.linalg.norm(kernel - race.kernel) / jnp.linalg.norm(race.kernel)
     apart = jnp.sqrt(jnp.mean((network(circle)[:, 0] - predicted(race)) ** 2))
     later = jnp.arange(TURNS + 1) >= turn  # the curves' ends, until they are reached
     return race._replace(
-        times=jnp.where(later, race.time, race.times),
-        apart=jnp.where(later, jnp.maximum(apart, LEAST), race.apart),
-        moved=jnp.where(later, jnp.maximum(moved, LEAST), race.moved),
+        apart=jnp.where(later, apart, race.apart),
+        moved=jnp.where(later, moved, race.moved),
     )
 
 
@@ -102,12 +101,13 @@ def look(race: Race) -> dict[str, Array]:
     repeated = np.arange(len(DEGREES)) % len(SEEN)
     x = np.stack([DEGREES, DEGREES, SEEN[repeated]])
     function = race.network(circle)[:, 0]
+    steps = PACE * jnp.minimum(jnp.arange(TURNS + 1), race.turn).astype(jnp.float32)
     return {
         "x": jnp.asarray(x, jnp.float32),
         "y": jnp.stack([function, predicted(race), jnp.asarray(LABELS[repeated])]),
-        "times": jnp.stack([race.times, race.times]),
-        "distances": jnp.stack([race.apart, race.moved]),
-        "steps": PACE * race.turn.astype(jnp.float32),
+        "past": jnp.stack([steps, steps]),
+        "distances": jnp.maximum(jnp.stack([race.apart, race.moved]), LEAST),
+        "steps": steps[TURNS],
         "time": race.time,
         "apart": race.apart[race.turn],
         "moved": race.moved[race.turn],
@@ -152,13 +152,14 @@ def race_on_the_circle(
                 title="Two functions at the same time",
             ),
             Curves(
-                x="times",
+                x="past",
                 y="distances",
-                x_label="training time t: steps × learning rate",
+                x_label="steps of gradient descent",
                 y_label="distance",
                 series=("f from prediction", "Θ from its start"),
                 colors=("violet", "green"),
-                x_range=(0, 80),
+                x_range=(0, PACE * TURNS),
+                x_ticks=[0, 200, 400, 600, 800],
                 y_range=(LEAST, 3),
                 y_scale="log",
                 title="How far apart",
@@ -177,7 +178,7 @@ def race_on_the_circle(
         ),
         alt=(
             "Left, the function that a finite network has learned from eight points on a circle, "
-            "and the one predicted for infinite width. Right, over training time, the distance of "
+            "and the one predicted for infinite width. Right, over the steps, the distance of "
             "the two, and how far the tangent kernel has moved."
         ),
     )
