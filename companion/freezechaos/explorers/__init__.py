@@ -11,6 +11,7 @@ from freezechaos.explorers.films import training_film
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
 from freezechaos.explorers.layerwise import layerwise_learning
 from freezechaos.explorers.learning import learning_curves
+from freezechaos.explorers.live import Live
 from freezechaos.explorers.mixing import hermite_mixer
 from freezechaos.explorers.neurons import one_neuron
 from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
@@ -23,6 +24,7 @@ from freezechaos.explorers.odd import (
 from freezechaos.explorers.positions import pixel_kernels
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.push import one_push
+from freezechaos.explorers.race import race_on_the_circle
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.training import training_on_the_circle
 from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar, Pushed
@@ -36,6 +38,7 @@ __all__ = [
     "Guide",
     "Image",
     "Line",
+    "Live",
     "Map",
     "Polar",
     "Pushed",
@@ -56,6 +59,7 @@ __all__ = [
     "one_push",
     "phase_diagram",
     "pixel_kernels",
+    "race_on_the_circle",
     "random_functions",
     "shared_ancestry",
     "training_film",

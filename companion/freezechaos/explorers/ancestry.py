@@ -110,7 +110,7 @@ def shared_ancestry(start: Mapping[str, Any] | None = None) -> Explorer:
         ],
         start=start,
         compute=ancestries,
-        live=True,
+        compiled=True,
         view=[
             Image(
                 pixels="layers",

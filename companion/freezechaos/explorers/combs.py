@@ -88,7 +88,7 @@ def lattice_faders(start: Mapping[str, Any] | None = None) -> Explorer:
         ],
         start=start,
         compute=learned,
-        live=True,
+        compiled=True,
         view=[
             Image(
                 pixels="row",

@@ -6,7 +6,7 @@ export default { render };
 
 async function render({ model, el }) {
   const spec = model.get("spec");
-  const grid = await (spec.live ? loadPrograms : unpack)(spec, model.get("data"));
+  const grid = await (spec.compiled ? loadPrograms : unpack)(spec, model.get("data"));
   const address = keepsAddress() ? pageAddress(spec) : null;
   const set = (changes) => {
     model.set("setting", { ...model.get("setting"), ...changes });
@@ -26,11 +26,14 @@ async function render({ model, el }) {
   const views = spec.views.map((view) => makeView(view, spec, grid, turn));
   const controls = spec.axes.map((axis) => makeControl(axis, turn));
   const sentence = makeSentence(spec);
+  const drawSoon = oncePerFrame(() => draw());
+  const engine = spec.live ? makeEngine(spec, model, grid, drawSoon) : null;
   root.append(
     h("div", { class: "fc-head" },
       h("p", { class: "fc-title", id: titleId }, spec.title),
       makeTools(reset, address && (() => address.link(model.get("setting"))))),
     h("div", { class: "fc-views" }, ...views.map((view) => view.element)),
+    ...(engine ? [engine.element] : []),
     h("div", { class: "fc-controls" }, ...controls.map((control) => control.element)),
     sentence.element,
   );
@@ -41,7 +44,6 @@ async function render({ model, el }) {
     const look = lookAt(spec, grid, model.get("setting"));
     for (const part of [...views, ...controls, sentence]) part.draw(look);
   };
-  const drawSoon = oncePerFrame(draw);
   const restore = () => {
     const named = address?.read();
     if (named) set(named);
@@ -56,6 +58,7 @@ async function render({ model, el }) {
   const stopThemes = onThemeChange(drawSoon);
   if (address) addEventListener("hashchange", restore);
   return () => {
+    engine?.stop();
     model.off("change:setting", draw);
     removeEventListener("hashchange", restore);
     sizes.disconnect();
@@ -116,7 +119,7 @@ function inflated(data) {
   return new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate")));
 }
 
-// The mirror of live.programs: expressions, each a function of the axes that are its arguments. A
+// The mirror of compiled.programs: expressions, each a function of the axes that are its arguments. A
 // module through a Blob URL, for nothing else loads from file://.
 async function loadPrograms(spec, data) {
   const sources = await inflated(data).json();
@@ -126,7 +129,7 @@ async function loadPrograms(spec, data) {
   return { makers, programs: [] };
 }
 
-function run({ axes, outputs, live: { looped, mapped } }, { makers, programs }, setting) {
+function run({ axes, outputs, compiled: { looped, mapped } }, { makers, programs }, setting) {
   const named = (name) => axes.find((axis) => axis.name === name);
   const number = looped.map(named).reduce(
     (number, axis) => number * known(axis).length + positionOf(axis, setting[axis.name]), 0);
@@ -183,12 +186,12 @@ function interpolate({ codes, size, levels, low, high, log }, corners) {
 // Everything that can be read at one setting.
 function lookAt(spec, grid, setting) {
   const positions = tabulated(spec).map((axis) => positionOf(axis, setting[axis.name]));
-  const corners = spec.live ? [] : cornersAround(positions, grid.lengths);
-  const results = spec.live && run(spec, grid, setting);
-  const read = (name) => (results ? results[name] : interpolate(grid.outputs[name], corners));
+  const corners = spec.compiled ? [] : cornersAround(positions, grid.lengths);
+  const results = spec.compiled ? run(spec, grid, setting) : grid.live;
+  const read = (name) => results?.[name] ?? interpolate(grid.outputs[name], corners);
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
   const band = ({ of, edges, words }) => words[edges.filter((edge) => edge <= number(of)).length];
-  const nearest = spec.live ? 0
+  const nearest = spec.compiled ? 0
     : positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
   const value = (name) => {
     if (name in spec.bands) return band(spec.bands[name]);

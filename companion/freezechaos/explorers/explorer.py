@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from freezechaos.explorers import readout as sentence
 from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.compiled import calling, check_compiled, programs, sampled
 from freezechaos.explorers.grid import Compute, Names, Pinned, Quantized, pack, tabulate
-from freezechaos.explorers.live import calling, check_live, programs, sampled
 from freezechaos.explorers.readout import Bands, Naming
 from freezechaos.explorers.still import draw, png
 from freezechaos.explorers.views import View
@@ -58,7 +58,7 @@ class Explorer(anywidget.AnyWidget):
         slug: the explorer's name in the page's address, by default made of the title.
         log: names of outputs that span magnitudes: positive, kept as their logarithms.
         vectorized: without it, `compute` is never mapped, and gets Python numbers only.
-        live: the page carries `compute` itself, compiled to JavaScript, and runs it at the very
+        compiled: the page carries `compute` itself, compiled to JavaScript, and runs it at the very
             setting of the reader; a program for each combination of static axes and choices.
             Nothing is interpolated, views say their ranges, `words` are `Bands`, no view is a
             `Map`.
@@ -88,7 +88,7 @@ class Explorer(anywidget.AnyWidget):
         slug: str | None = None,
         log: Sequence[str] = (),
         vectorized: bool = True,
-        live: bool = False,
+        compiled: bool = False,
         start: Mapping[str, Any] | None = None,
     ) -> None:
         self.title, self.alt, self.readout = title, alt, readout
@@ -96,25 +96,25 @@ class Explorer(anywidget.AnyWidget):
         self._grid = {name: axis for name, axis in self.axes.items() if axis.tabulated}
         self.views = list(view) if isinstance(view, Sequence) else [view]
         self.slug = _checked_slug(title if slug is None else slug, given=slug is not None)
-        self._compute, self._vectorized, self.live = compute, vectorized, live
+        self._compute, self._vectorized, self.compiled = compute, vectorized, compiled
         self._numbers, self._words = tuple(numbers), dict(words or {})
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
-        self._columns = sampled(self._grid.values()) if live else tuple(self._grid.values())
+        self._columns = sampled(self._grid.values()) if compiled else tuple(self._grid.values())
         table = tabulate(compute, self._columns, vectorized=vectorized)
         self._outputs = self._quantized(table, log)
         # A published page keeps objects sorted by their keys, and codes are read in that order.
         self._names = dict(sorted(self._named(table).items()))
-        if live:
-            check_live(self.views, self._names, vectorized=vectorized)
+        if compiled:
+            check_compiled(self.views, self._names, vectorized=vectorized)
         super().__init__(setting=self.start)
         self.set_trait("spec", self._make_spec())
         self.set_trait("data", self._carried())
 
     def _carried(self) -> bytes:
         """What the page has of the results: a table, or programs."""
-        if self.live:
+        if self.compiled:
             return programs(self._compute, tuple(self._grid.values()), tuple(self._outputs))
         return pack([o.codes for o in (self._outputs | self._names).values()])
 
@@ -173,7 +173,7 @@ class Explorer(anywidget.AnyWidget):
             "views": [view.spec(self._outputs, self.axes) for view in self.views],
             "palette": {name: list(hue) for name, hue in PALETTE.items()},
             "diverging": [shades.split() for shades in DIVERGING],
-            "live": calling(self._grid.values()) if self.live else None,
+            "compiled": calling(self._grid.values()) if self.compiled else None,
         }
         return json.loads(json.dumps(spec))
 
@@ -210,7 +210,7 @@ class Explorer(anywidget.AnyWidget):
         return self._shown(self._outputs, self.start | self._settled(setting))
 
     def _shown(self, names: Iterable[str], setting: Setting) -> dict[str, np.ndarray]:
-        if self.live:
+        if self.compiled:
             exact = self.at(**setting)
             return {name: exact[name] for name in names}
         places = self._positions(setting)

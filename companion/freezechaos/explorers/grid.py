@@ -51,7 +51,7 @@ def tabulate(
     lengths = [len(axes[k].values) for k in looped + mapped]
     return {
         name: np.moveaxis(
-            np.stack([row[name] for row in rows]).reshape(*lengths, *rows[0][name].shape[1:]),
+            np.stack([row[name] for row in rows]).reshape((*lengths, *rows[0][name].shape[1:])),
             range(len(axes)),
             looped + mapped,
         )
@@ -119,8 +119,8 @@ class Quantized:
         corners = [_neighbours(p, n) for p, n in zip(positions, self.codes.shape, strict=False)]
         total = np.zeros(self.codes.shape[len(corners) :])
         for corner in itertools.product(*corners):
-            index, weights = zip(*corner, strict=True)
-            total = total + np.prod(weights) * self.codes[index]
+            index, weight = tuple(k for k, _ in corner), np.prod([w for _, w in corner])
+            total = total + weight * self.codes[index]
         return self.value(np.asarray(total))
 
     def spec(self, name: str) -> dict[str, Any]:

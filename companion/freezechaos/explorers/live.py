@@ -1,73 +1,141 @@
-"""An explorer's own function, compiled for the page: no table, no grid, no interpolation."""
+"""A figure that computes while you look: the package's functions, compiled, run in the page.
 
+Three pure functions make a `Live` explorer: `begin` gives a state, `advance` takes it one turn
+further, `look` says what is to be seen of it. They are compiled to JavaScript when the explorer is
+made; `live.js` runs them in a worker, in JupyterLab as on a published page. Until the reader asks
+for it nothing runs, and the figure shows what JAX computed, after some turns at the start.
+"""
+
+import inspect
 import itertools
-import json
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
-from freezechaos.browser import compile
+from freezechaos import browser
 from freezechaos.explorers.axes import Axis, Choice
-from freezechaos.explorers.grid import Compute, Pinned
-from freezechaos.explorers.views import Map, View
+from freezechaos.explorers.explorer import HERE, Explorer, without_comments
+
+State = Any
 
 
-def calling(axes: Iterable[Axis | Choice]) -> dict[str, list[str]]:
-    """Which axes choose a program, in the order of their digits, and which are its arguments."""
-    looped, mapped = _parted(axes)
-    return {"looped": [axis.name for axis in looped], "mapped": [axis.name for axis in mapped]}
+class Live(Explorer):
+    """A figure that the reader sets going, over named axes.
 
+    `begin` and `advance` take axes by their names, those they name. A static axis or a choice is
+    a Python value to them, and each of its values is compiled for itself; other axes are traced,
+    as int32 where their values are whole numbers, else as float32.
 
-def sampled(axes: Iterable[Axis | Choice]) -> tuple[Pinned, ...]:
-    """The start, with every combination of what chooses a program: what shapes are read off."""
-    return tuple(
-        Pinned(axis.name, axis.static, tuple(axis.values) if axis.static else (axis.start,))
-        for axis in axes
+    Arguments:
+        begin: function of axes, to a state, a pytree of arrays. When an axis that it takes is
+            turned, all begins anew.
+        advance: function of a state, and of axes, to the state after one turn.
+        look: function of a state, to a dict of arrays, each of one shape and finite.
+        turns: how many turns a run has.
+        turn: what the reader calls one, such as `"4 steps"`.
+        poster: after how many turns the picture was taken that is there before anything runs, by
+            default all of them.
+        axes, options: as for `Explorer`.
+
+    Raises:
+        Unsupported: the functions ask for a primitive that a page does not know.
+        ValueError: as for `Explorer`.
+    """
+
+    _esm = without_comments(
+        "".join((HERE / name).read_text("utf-8") for name in ("explorer.js", "live.js"))
     )
 
-
-def programs(compute: Compute, axes: Iterable[Axis | Choice], outputs: Sequence[str]) -> bytes:
-    """One program for each combination of static axes and choices, compressed.
-
-    Each takes the other axes' values and returns the outputs in their order.
-    """
-    looped, mapped = _parted(axes)
-    sources = [
-        _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
-                 [axis.name for axis in mapped], outputs)
-        for values in itertools.product(*(axis.values for axis in looped))
-    ]  # fmt: skip
-    return zlib.compress(json.dumps(sources).encode(), level=9)
-
-
-def _program(
-    compute: Compute, fixed: Mapping[str, Any], names: Sequence[str], outputs: Sequence[str]
-) -> str:
-    def function(*values: jax.Array) -> list[jax.Array]:
-        found = compute(**fixed, **dict(zip(names, values, strict=True)))
-        return [jnp.asarray(found[name], jnp.float32) for name in outputs]
-
-    return compile(function, *[jax.ShapeDtypeStruct((), "float32")] * len(names))
-
-
-def _parted(axes: Iterable[Axis | Choice]) -> tuple[list[Axis | Choice], list[Axis | Choice]]:
-    kinds: tuple[list[Axis | Choice], list[Axis | Choice]] = ([], [])
-    for axis in axes:
-        kinds[not axis.static].append(axis)
-    return kinds
-
-
-def check_live(views: Sequence[View], names: Mapping[str, Any], *, vectorized: bool) -> None:
-    """Raise where a page that computes cannot show what only a table has."""
-    if any(isinstance(view, Map) for view in views):
-        raise ValueError("`live` has no table that a `Map` could draw. Take another view.")
-    if names:
-        raise ValueError(
-            f"`words` of a live explorer must be `Bands` of a number; got functions for "
-            f"{sorted(names)}. Let `compute` give the number that decides."
+    def __init__(
+        self,
+        *,
+        begin: Callable[..., State],
+        advance: Callable[..., State],
+        look: Callable[[State], Mapping[str, Any]],
+        turns: int,
+        turn: str,
+        axes: Sequence[Axis | Choice],
+        poster: int | None = None,
+        **options: Any,
+    ) -> None:
+        axes = [replace(axis, tabulated=False) for axis in axes]
+        self._begin, self._advance, self._look = begin, advance, look
+        self._poster = turns if poster is None else poster
+        start = {axis.name: axis.start for axis in axes} | (options.get("start") or {})
+        self._live = {"turns": turns, "turn": turn, **self._compiled(axes)}
+        super().__init__(
+            axes=axes, compute=lambda: self._seen(start, self._poster), vectorized=False, **options
         )
-    if not vectorized:
-        raise ValueError("`live` compiles `compute`, which JAX must trace. Drop vectorized=False.")
+
+    def _compiled(self, axes: Sequence[Axis | Choice]) -> dict[str, Any]:
+        static = [axis for axis in axes if axis.static]
+        free = {axis.name: _number(axis) for axis in axes if not axis.static}
+        sources, names = {}, {}
+        for values in itertools.product(*(axis.values for axis in static)):
+            fixed = dict(zip([axis.name for axis in static], values, strict=True))
+            begin, begins = _taking(self._begin, fixed, free)
+            advance, advances = _taking(self._advance, fixed, free)
+            state = jax.eval_shape(begin, *(free[name] for name in begins))
+            sources[",".join(map(str, values))] = browser.compile_all(
+                begin=(begin, [free[name] for name in begins]),
+                advance=(advance, [state, *(free[name] for name in advances)]),
+                look=(self._look, [state]),
+            )
+            names = {
+                "begin": begins,
+                "advance": advances,
+                "look": sorted(jax.eval_shape(self._look, state)),
+            }
+        anew = list(inspect.signature(self._begin).parameters)
+        code = browser.of_sizes(sources)
+        return {"static": [a.name for a in static], "anew": anew, "names": names, "code": code}
+
+    def _make_spec(self) -> dict[str, Any]:
+        return super()._make_spec() | {"live": self._live}
+
+    def _seen(self, setting: Mapping[str, Any], turns: int) -> dict[str, np.ndarray]:
+        fixed = {n: v for n, v in setting.items() if self._is_static(n)}
+        free = {n: v for n, v in setting.items() if n not in fixed}
+        begin, begins = _taking(self._begin, fixed, free)
+        advance, advances = _taking(self._advance, fixed, free)
+        state = jax.jit(begin)(*(free[name] for name in begins))
+        step = jax.jit(advance)
+        for _ in range(turns):
+            state = step(state, *(free[name] for name in advances))
+        return {name: np.asarray(value) for name, value in self._look(state).items()}
+
+    def _is_static(self, name: str) -> bool:
+        return name in self._live["static"]
+
+    def at(self, turns: int | None = None, **setting: Any) -> dict[str, np.ndarray]:
+        """Return what JAX computes for `look` after so many turns, by default as in the picture.
+
+        Raises:
+            ValueError: an axis does not exist or cannot be set so.
+        """
+        values = self.start | self._settled(setting)
+        return self._seen(values, self._poster if turns is None else turns)
+
+
+def _number(axis: Axis | Choice) -> jax.ShapeDtypeStruct:
+    whole = all(isinstance(value, int) for value in axis.values)
+    return jax.ShapeDtypeStruct((), "int32" if whole else "float32")
+
+
+def _taking(
+    function: Callable[..., State], fixed: Mapping[str, Any], free: Mapping[str, Any]
+) -> tuple[Callable[..., State], list[str]]:
+    """With its static axes filled in, the others in a row after the state; and their names."""
+    known = inspect.signature(function).parameters
+    given = {name: value for name, value in fixed.items() if name in known}
+    names = [name for name in free if name in known]
+
+    def taking(*arguments: Any) -> State:
+        rest = arguments[len(arguments) - len(names) :]
+        state = arguments[: len(arguments) - len(names)]
+        return function(*state, **given, **dict(zip(names, rest, strict=True)))
+
+    return taking, names

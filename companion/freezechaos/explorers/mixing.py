@@ -70,7 +70,7 @@ def hermite_mixer(start: Mapping[str, Any] | None = None) -> Explorer:
         ],
         start=start,
         compute=mixed,
-        live=True,
+        compiled=True,
         view=[
             Curves(
                 x=COSINES,

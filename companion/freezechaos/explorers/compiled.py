@@ -1,0 +1,75 @@
+"""An explorer's own function, compiled for the page: no table, no grid, no interpolation."""
+
+import itertools
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from freezechaos.browser import compile
+from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.grid import Compute, Pinned
+from freezechaos.explorers.views import Map, View
+
+
+def calling(axes: Iterable[Axis | Choice]) -> dict[str, list[str]]:
+    """Which axes choose a program, in the order of their digits, and which are its arguments."""
+    looped, mapped = _parted(axes)
+    return {"looped": [axis.name for axis in looped], "mapped": [axis.name for axis in mapped]}
+
+
+def sampled(axes: Iterable[Axis | Choice]) -> tuple[Pinned, ...]:
+    """The start, with every combination of what chooses a program: what shapes are read off."""
+    return tuple(
+        Pinned(axis.name, axis.static, tuple(axis.values) if axis.static else (axis.start,))
+        for axis in axes
+    )
+
+
+def programs(compute: Compute, axes: Iterable[Axis | Choice], outputs: Sequence[str]) -> bytes:
+    """One program for each combination of static axes and choices, compressed.
+
+    Each takes the other axes' values and returns the outputs in their order.
+    """
+    looped, mapped = _parted(axes)
+    sources = [
+        _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
+                 [axis.name for axis in mapped], outputs)
+        for values in itertools.product(*(axis.values for axis in looped))
+    ]  # fmt: skip
+    return zlib.compress(json.dumps(sources).encode(), level=9)
+
+
+def _program(
+    compute: Compute, fixed: Mapping[str, Any], names: Sequence[str], outputs: Sequence[str]
+) -> str:
+    def function(*values: jax.Array) -> list[jax.Array]:
+        found = compute(**fixed, **dict(zip(names, values, strict=True)))
+        return [jnp.asarray(found[name], jnp.float32) for name in outputs]
+
+    return compile(function, *[jax.ShapeDtypeStruct((), "float32")] * len(names))
+
+
+def _parted(axes: Iterable[Axis | Choice]) -> tuple[list[Axis | Choice], list[Axis | Choice]]:
+    kinds: tuple[list[Axis | Choice], list[Axis | Choice]] = ([], [])
+    for axis in axes:
+        kinds[not axis.static].append(axis)
+    return kinds
+
+
+def check_compiled(views: Sequence[View], names: Mapping[str, Any], *, vectorized: bool) -> None:
+    """Raise where a page that computes cannot show what only a table has."""
+    if any(isinstance(view, Map) for view in views):
+        raise ValueError("`compiled` has no table that a `Map` could draw. Take another view.")
+    if names:
+        raise ValueError(
+            f"`words` of a compiled explorer must be `Bands` of a number; got functions for "
+            f"{sorted(names)}. Let `compute` give the number that decides."
+        )
+    if not vectorized:
+        raise ValueError(
+            "`compiled` compiles `compute`, which JAX must trace. Drop vectorized=False."
+        )
