@@ -700,7 +700,9 @@ def test_the_walk_goes_as_far_as_strides_divide(away: tuple[int, int]) -> None:
     """And the kernel is that between the two pixels, which the recursion gives densely."""
     one = np.array([7, 6])
     other = one + away
-    found = jax.jit(partial(ancestry.ancestries, activation="relu"))(*one, *away, 0.5)
+    found = jax.jit(partial(ancestry.ancestries, activation="relu"))(
+        *map(jnp.float32, (*one, *away, 0.5))
+    )
     theta = deconvolution.ntk(ancestry.STACK, named_activation("relu"), 0.5, jnp.eye(4))
     place, there = (int(pixel @ (16, 1)) for pixel in (one, other))
     assert float(found["theta"]) == pytest.approx(float(theta[place, there]), rel=1e-5)

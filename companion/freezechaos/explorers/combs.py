@@ -51,7 +51,7 @@ def learned(
     divides = [np.all(distance % 2**j == 0, axis=0) for j in range(STRIDES + 1)]
     row = own * jnp.asarray(np.all(distance == 0, axis=0), jnp.float32)
     row = row + sum(steps[j] * jnp.asarray(divides[j], jnp.float32) for j in range(STRIDES + 1))
-    sums = steps * PIXELS / 4.0 ** jnp.arange(STRIDES + 1)
+    sums = steps * PIXELS / 4.0 ** jnp.arange(0.0, STRIDES + 1)
     values = jnp.append(own + jnp.cumsum(sums[::-1])[::-1], own)
     diagonal = own + jnp.sum(steps)
     left = jnp.exp(-values / diagonal * time)
@@ -59,7 +59,7 @@ def learned(
     parts = [averaged(image, 2**j) for j in range(STRIDES + 1)]
     new = [parts[0], parts[1] - parts[0], parts[2] - parts[1], image - parts[2]]
     drawn = sum((1 - left[j]) * new[j] for j in range(STRIDES + 2))
-    trace = values * jnp.array([1, 3, 12, PIXELS - 16])
+    trace = values * jnp.array([1.0, 3.0, 12.0, PIXELS - 16.0])
     return {
         "row": row / diagonal,
         "pictures": jnp.stack([image, drawn]),

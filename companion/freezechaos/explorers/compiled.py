@@ -70,6 +70,4 @@ def check_compiled(views: Sequence[View], names: Mapping[str, Any], *, vectorize
             f"{sorted(names)}. Let `compute` give the number that decides."
         )
     if not vectorized:
-        raise ValueError(
-            "`compiled` compiles `compute`, which JAX must trace. Drop vectorized=False."
-        )
+        raise ValueError("What is `compiled` must be traced by JAX. Drop vectorized=False.")

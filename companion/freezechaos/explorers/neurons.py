@@ -29,7 +29,7 @@ def last_layer(activation: str, beta: float, depth: int) -> tuple[np.ndarray, np
     widths, key = [2, *[WIDTH] * (depth - 1), 1], jax.random.key(3)
     network = FullyConnected(widths, named_activation(activation), beta, key=key)
     raw = network.forward(circle(jnp.deg2rad(DEGREES)))[0][-1]
-    return tuple(np.asarray(part[:, :SHOWN]).T for part in (raw, standardize(raw, 0)))
+    return np.asarray(raw[:, :SHOWN]).T, np.asarray(standardize(raw, 0)[:, :SHOWN]).T
 
 
 def neuron(beta: float, depth: float, neuron: float, activation: str) -> dict[str, Any]:
