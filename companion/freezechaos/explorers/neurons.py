@@ -16,7 +16,7 @@ from freezechaos.networks import FullyConnected, circle, standardize
 
 POINTS, WIDTH, SHOWN = 64, 128, 4
 DEGREES = np.arange(POINTS) * (360 / POINTS)
-BETAS = (0.0, 0.3, 0.5, 0.7, 0.9)
+BETAS = (0.0, 0.3, 0.5, 0.7)
 DEPTHS = (2, 4, 8, 16)
 
 
@@ -91,7 +91,7 @@ def one_neuron(start: Mapping[str, Any] | None = None) -> Explorer:
         readout=(
             "{activation}, β = {beta:.1f}, depth {depth:.0f}: {wall:.0%} of the neuron's energy is "
             "its mean, the same for all inputs. What differs has the size {ripples:.2g}; batch "
-            "norm takes the mean away and makes that {gain:.3g} times larger."
+            "norm takes the mean away and makes that {gain:.0f} times larger."
         ),
         alt=(
             "Left, what one neuron says to 64 points on the circle: a wall with small ripples. "
