@@ -59,20 +59,21 @@ def drawn(name: str, seed: int) -> Question:
     """
     entry = BANK[name]
     made = entry.draw(np.random.default_rng([seed, *name.encode()]))
-    wrong: list[tuple[float, str]] = []
+    answer, wrong = float(made.answer), list[Wrong]()
     for value, why in made.wrong:  # by chance a mistake may lead near the answer
-        if all(abs(value - v) > 2 * made.tolerance for v in (made.answer, *(w for w, _ in wrong))):
-            wrong.append((float(value), why))
+        taken = [answer, *(other.value for other in wrong)]
+        if min(abs(value - other) for other in taken) > 2 * made.tolerance:
+            wrong.append(Wrong(float(value), why))
     return Question(
         name,
         entry.chapter,
         made.text,
-        float(made.answer),
+        answer,
         made.tolerance,
         made.solution,
         entry.minutes,
         made.given,
-        tuple(Wrong(value, why) for value, why in wrong),
+        tuple(wrong),
     )
 
 

@@ -1,11 +1,13 @@
 """Questions on chapters 1 to 4: wide networks, their kernel, freeze and chaos, learning."""
 
+from collections.abc import Sequence
 from math import ceil, cos, exp, log, pi, radians, sqrt
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.polynomial import HermiteE
 
-from freezechaos import activations, dynamics, kernels, regimes, spectra
+from freezechaos import activations, dynamics, expectations, kernels, regimes, spectra
 from freezechaos.activations import Activation
 
 from .bank import Asked, Rng, asked, between, one_of
@@ -27,6 +29,15 @@ def diagonal(activation: Activation, beta: float, depth: int) -> float:
 def alike(count: int, shared: float) -> np.ndarray:
     """Return the Gram matrix of inputs that share one number, two by two."""
     return np.asarray((1 - shared) * np.eye(count) + shared)
+
+
+def hermite_shares(terms: Sequence[float]) -> np.ndarray:
+    """Return the shares a_k^2 of a sum of Hermite polynomials He_k, integrated once more."""
+    function, slope, bend = (
+        HermiteE(terms).deriv(order) if order else HermiteE(terms) for order in range(3)
+    )
+    panels = expectations.panels(function, slope, bend)
+    return expectations.hermite_coefficients(function, panels, len(terms)) ** 2
 
 
 @asked(WIDE, minutes=3)
@@ -96,15 +107,12 @@ def relu_pair(rng: Rng) -> Asked:
 def shares_of_degrees(rng: Rng) -> Asked:
     """A dual map read off its shares."""
     linear, cosine = between(rng, 0.5, 0.9), between(rng, 0.4, 0.7)
-
-    def cubic(z):  # type: ignore[no-untyped-def]
-        return sqrt(linear) * z + sqrt((1 - linear) / 6) * (z**3 - 3 * z)
-
+    shares = hermite_shares([0, sqrt(linear), 0, sqrt((1 - linear) / 6)])
     return Asked(
         text="An activation has the Hermite shares $a_1^2 = <<linear>>$ and $a_3^2 = <<rest>>$, "
         "and $\\beta = 0$. Two pre-activations have the correlation <<cosine>>. Which "
         "correlation do those of the next layer have?",
-        answer=float(activations.standardized(cubic).dual(cosine)),
+        answer=float(shares @ cosine ** np.arange(len(shares))),
         tolerance=0.003,
         solution="$R(\\rho) = \\sum_k a_k^2\\rho^k = <<linear>>\\cdot<<cosine>> + "
         "<<rest>>\\cdot<<cosine>>^3 = <<answer>>$.",

@@ -9,6 +9,7 @@ import numpy as np
 from freezechaos import activations, dynamics, empirical, networks, normalization, regimes
 
 from .bank import Asked, Rng, asked, between, one_of
+from .networks import hermite_shares
 
 LAYER, BATCH = "05_layer_norm_and_nonlinearity", "06_batch_norm_and_the_constant_mode"
 APART = "07_batch_norm_decomposed"
@@ -41,15 +42,11 @@ def critical_bias_of_shares(rng: Rng) -> Asked:
     linear, square = between(rng, 0.2, 0.5), between(rng, 0.2, 0.4)
     cube = round(1 - linear - square, 2)
     degree = linear + 2 * square + 3 * cube
-
-    def polynomial(z):  # type: ignore[no-untyped-def]
-        even = sqrt(square / 2) * (z**2 - 1)
-        return sqrt(linear) * z + even + sqrt(cube / 6) * (z**3 - 3 * z)
-
+    shares = hermite_shares([0, sqrt(linear), sqrt(square / 2), sqrt(cube / 6)])
     return Asked(
         text="A normalized activation has the Hermite shares $a_1^2 = <<linear>>$, "
         "$a_2^2 = <<square>>$, $a_3^2 = <<cube>>$. Up to which $\\beta$ is it chaotic?",
-        answer=regimes.critical_beta(activations.normalized(polynomial)),
+        answer=sqrt(1 - 1 / float(shares @ np.arange(4))),
         tolerance=0.003,
         solution="$\\mathbb E[\\bar\\sigma'^2] = \\sum_k k\\,a_k^2 = <<degree>>$, the mean degree. "
         "$r = 1$ at $\\beta = \\sqrt{1 - 1/<<degree>>} = <<answer>>$.",
@@ -173,7 +170,9 @@ def cost_of_a_layer(rng: Rng) -> Asked:
     gap = np.array([[0.0, 1.0], [1.0, 0.0]])  # squared distances of the two groups
     sizes = np.array([small, count - small])
     after = normalization.distance_step(gap, sizes)
-    total = [float(sizes @ normalization.squares_from_centre(d, sizes)) for d in (gap, after)]
+    total = [
+        float(sizes @ np.asarray(normalization.squares_from_centre(d, sizes))) for d in (gap, after)
+    ]
     return Asked(
         text="RC + ReLU at infinite width. Of a batch of $N = <<count>>$ points $k = <<small>>$ "
         "equal $a$ and the others $b$. Which share of the variance of the batch does one "
