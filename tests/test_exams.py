@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from math import acos, asin, ceil, cos, exp, log, pi, prod, radians, sin, sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import editions
+import exam
 import exams
+from exams import papers
 
 SEEDS = 1, 2, 739105528164
 
@@ -215,3 +218,27 @@ def test_a_question_that_is_not_whole_is_refused() -> None:
     near = exams.Wrong(question.answer + question.tolerance / 2, "Nearly.")
     with pytest.raises(ValueError, match="told apart"):
         replace(question, wrong=(near,), given={})
+
+
+@pytest.mark.parametrize("paper", papers.PAPERS, ids=lambda paper: paper.title)
+def test_an_exam_has_ninety_points_for_ninety_minutes(paper: papers.Paper) -> None:
+    numbers = [exams.BANK[name].minutes for name in paper.numbers]
+    assert sum(numbers) + sum(essay.points for essay in paper.essays) == 90
+    asked, marked = (papers.written(paper, 1, solved=solved) for solved in (False, True))
+    points = [int(found) for found in re.findall(r"\((\d+) points\)", asked)]
+    assert sum(points) == 90
+    assert "Answer:" not in asked
+    assert marked.count("Answer:") == len(numbers)
+    for essay in paper.essays:
+        assert not any(what in asked for _, what in essay.marks)
+
+
+def test_all_papers_are_written(tmp_path: Path) -> None:
+    folder = exam.write(1, tmp_path)
+    texts = {path.stem: path.read_text() for path in folder.iterdir()}
+    assert sorted(texts) == ["bank", "exam-1", "exam-1-marking", "exam-2", "exam-2-marking", "oral"]
+    assert texts["bank"].count("Answer:") == 40
+    assert texts["oral"].count("Answer:") == 3
+    for text in texts.values():
+        assert text.count("$") % 2 == 0
+        assert "<<" not in text

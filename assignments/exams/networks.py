@@ -181,7 +181,7 @@ def largest_rate(rng: Rng) -> Asked:
 @asked(KERNEL, minutes=6)
 def kernel_of_depth_two(rng: Rng) -> Asked:
     """The tangent kernel of one hidden layer of ReLU."""
-    angle = int(rng.integers(40, 130))
+    angle = int(rng.integers(30, 100))
     phi = radians(angle)
     covariance = float(kernels.nngp(relu(), 0.0, 2, cos(phi)))
     return Asked(
