@@ -95,25 +95,34 @@
   });
 
   // An explorer is as large as its slide allows, and words shrink until theirs fits; phones scroll.
-  const LARGEST = 1.6;
-  const SMALLEST = 0.6;
-  function fit(slide) {
+  // An explorer draws itself anew a frame after its size has changed: so every size is waited for.
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const tooTall = (slide) => slide.offsetHeight > innerHeight + 1;
+  async function fit(slide) {
     const explorer = slide.querySelector(".fc-explorer");
-    if (explorer) fitted(slide, (size) => (explorer.style.zoom = size), LARGEST, SMALLEST);
-    else fitted(slide, (size) => (slide.style.fontSize = size === 1 ? "" : `${size}em`), 1, 0.78);
-  }
-  function fitted(slide, set, largest, smallest) {
+    const state = `${innerWidth} ${innerHeight} ${Boolean(explorer)}`;
+    if (slide.dataset.fitted === state && !tooTall(slide)) return;
+    const set = explorer
+      ? (size) => (explorer.style.zoom = size)
+      : (size) => (slide.style.fontSize = size === 1 ? "" : `${size}em`);
+    const [largest, smallest] = explorer ? [1.6, 0.6] : [1, 0.78];
     set(1);
-    if (innerWidth < 900) return;
-    let size = largest;
-    for (set(size); size > smallest && slide.offsetHeight > innerHeight + 1; set(size)) {
-      size = Math.max(smallest, size - 0.02);
+    if (innerWidth >= 900) {
+      for (let size = largest; size >= smallest; size -= 0.04) {
+        set(Number(size.toFixed(2)));
+        if (explorer) await drawn();
+        if (!tooTall(slide)) break;
+      }
     }
+    slide.dataset.fitted = state;
   }
   let waiting;
+  let fitting = Promise.resolve();
   const later = () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => all().forEach(fit), 200);
+    waiting = setTimeout(() => (fitting = fitting.then(async () => {
+      for (const slide of all()) await fit(slide);
+    })), 200);
   };
   addEventListener("resize", later);
   addEventListener("DOMContentLoaded", () => new ResizeObserver(later).observe(document.querySelector("main")));

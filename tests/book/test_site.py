@@ -41,7 +41,8 @@ CHAPTERS = [
 ]
 PAGES = sorted([TOC["root"], *CHAPTERS, "genindex", "search"])
 SLIDES = [f"slides/{chapter}" for chapter in editions.chapters()[2::9]]  # all made alike
-FITS = """document.querySelectorAll("section .fc-explorer").length
+FITS = """document.querySelectorAll("section[data-fitted$=true] .fc-explorer").length
+    && [...document.querySelectorAll("section")].every((s) => s.dataset.fitted)
     && [...document.querySelectorAll("section")].every((s) => s.offsetHeight < innerHeight + 3)"""
 LOCAL = ("file:", "data:", "blob:")
 
@@ -287,6 +288,8 @@ def test_a_hall_can_read_explorers(site: Path, browser: Browser, chapter: str) -
         page = context.new_page()
         settle(page, site / "slides" / f"{chapter}.html")
         page.wait_for_function(FITS)
+        explorers = page.locator(".fc-explorer")
+        expect(page.locator("section[data-fitted$=true]")).to_have_count(explorers.count())
         sizes = page.evaluate(
             """() => [...document.querySelectorAll(".fc-explorer")].flatMap((explorer) =>
               [...explorer.querySelectorAll("*")]
