@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks assignments test bench cover lint lock clean
+.PHONY: help setup images book serve lab slides pdf student solutions notebooks assignments exam test bench cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -150,6 +150,9 @@ bench: $(STAMP) ## time the package
 
 assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
 	@$(BIN)/python assignments/make.py "$(SEED)"
+
+exam: $(STAMP) ## write two exams and their marking schemes: make exam SEED=number
+	@$(BIN)/python assignments/exam.py "$(SEED)"
 
 cover: $(STAMP) ## draw the picture of the README again
 	@$(BIN)/python book/_ext/cover.py book/_static/freeze-and-chaos.svg

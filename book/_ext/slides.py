@@ -1,11 +1,14 @@
-"""Slides of every chapter: its figures, its explorers with their questions, its take-away.
+"""Slides of every chapter: definitions, theorems, proof ideas, equations, figures, explorers.
 
 They are made from the built pages, whose pictures, widget states and scripts they share, and lie
-beside them in `slides/`. The directive `{slide-list}` links to all of them.
+beside them in `slides/`. What the chapter says between two of them becomes the notes of the first.
+The directive `{slide-list}` links to all of them.
 """
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
@@ -20,8 +23,15 @@ STATE = "application/vnd.jupyter.widget-state+json"
 STYLE, TURNING = (Path(__file__).with_suffix(end) for end in (".css", ".js"))
 KEYS = (
     '<p class="keys">Arrow keys turn the slides. On a slider they move it: there Page Up and Page '
-    "Down turn, and Escape lets go of it.</p>"
+    "Down turn, and Escape lets go of it. <kbd>s</kbd> opens the speaker's notes in a window of "
+    "their own, <kbd>n</kbd> shows them here. On a question, type the votes beside the options.</p>"
 )
+ARGUMENT = re.compile(r"(Why|Proof|Sketch|Derivation)\b")
+SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z<\\])")
+LEAD, CROWDED = (
+    240,
+    700,
+)  # characters: of what leads to a figure, and of a slide of equations
 PAGE = """<!DOCTYPE html>
 <html lang="en" data-theme="light">
 <head>
@@ -43,35 +53,202 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def slides(page: BeautifulSoup, name: str) -> Iterator[str]:
-    """Yield the slides of a chapter's page as HTML."""
+@dataclass
+class Slide:
+    """A slide: its kind is the class that the style sheet knows."""
+
+    kind: str
+    head: str
+    body: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    def html(self) -> str:
+        level = 1 if self.kind == "title" else 2
+        body = "".join(self.body)
+        if self.kind in ("statement", "idea", "equation", "source", "table"):
+            body = f'<div class="said">{body}</div>'
+        notes = "".join(self.notes)
+        aside = f'<aside class="notes" hidden>{notes}</aside>' if notes else ""
+        return (
+            f'<section class="{self.kind}"><h{level}>{self.head}</h{level}>\n{body}\n{aside}'
+            "</section>"
+        )
+
+
+def slides(page: BeautifulSoup, name: str) -> list[Slide]:
+    """Return the slides of a chapter's page."""
     article = page.select_one("article.bd-article")
     assert article, name
-    title = heading(article)
-    yield slide(
-        "title", title, f'<p><a href="../{name}.html">The chapter</a></p>{KEYS}', 1
-    )
+    for link in article.select("a.headerlink"):
+        link.decompose()
     shown = anywidgets(page)
-    for cell in article.select("div.cell"):
-        figures = [
-            part
-            for output in cell.select(".cell_output")
-            for part in output.select(f'img, script[type="{VIEW}"]')
-            if part.name == "img" or json.loads(part.get_text())["model_id"] in shown
-        ]
-        if not figures:
+    made = [
+        Slide(
+            "title",
+            heading(article),
+            [f'<p><a href="../{name}.html">The chapter</a></p>', KEYS],
+        )
+    ]
+    waiting: list[Tag] = []  # paragraphs that may lead to what comes next
+    for block in blocks(article):
+        kind = kind_of(block, shown)
+        if kind == "text":
+            waiting.append(block)
             continue
-        section = cell.find_parent("section")
-        topic = heading(section) if section else title
-        before = cell.find_previous_sibling()
-        if before and "predict" in (before.get("class") or []):
-            yield slide("question", topic, before.decode_contents())
-        elif before and before.name == "p":
-            figures = [before, *figures]
-        yield slide("figure", topic, "".join(map(str, figures)))
-    ending = article.select_one("section#take-away")
-    if ending and (points := ending.select_one("ul")):
-        yield slide("take-away", "Take-away", str(points))
+        add(made, kind, block, waiting, shown)
+        waiting = []
+    made[-1].notes += map(str, waiting)
+    if (ending := article.select_one("section#take-away")) and (
+        points := ending.select_one("ul")
+    ):
+        made.append(Slide("take-away", "Take-away", [str(points)]))
+    return made
+
+
+def blocks(article: Tag) -> Iterator[Tag]:
+    """Yield what stands in the sections of a chapter; of the last ones, cells and boxes."""
+    for section in article.select("section[id]"):
+        if section.find_parent("div", class_="admonition") or section.find_parent(
+            "details"
+        ):
+            continue
+        if section["id"] == "proof-content":
+            continue
+        brief = section["id"] in ("exercises", "quiz", "take-away")
+        for block in section.find_all(True, recursive=False):
+            apart = is_cell(block) or "admonition" in block.get_attribute_list("class")
+            if block.name not in ("section", "h1", "h2", "h3") and (apart or not brief):
+                yield block
+
+
+def is_cell(block: Tag) -> bool:
+    return "cell" in block.get_attribute_list("class")
+
+
+def kind_of(block: Tag, shown: set[str]) -> str:
+    """Return the kind of slide that a block makes: "text" waits, "none" makes none."""
+    classes = block.get_attribute_list("class")
+    if is_cell(block):
+        return "figure" if figures(block, shown) else "none"
+    for kind, sign in (
+        ("statement", "proof"),
+        ("question", "predict"),
+        ("equation", "math"),
+    ):
+        if sign in classes:
+            return kind
+    if block.name == "table" or block.select_one("table"):
+        return "table"
+    if "admonition" in classes:
+        return "none" if {"exercise", "solution"} & set(classes) else "box"
+    if block.name == "details":
+        return "proof"
+    if block.name == "p" and (word := block.find()) and ARGUMENT.match(word.get_text()):
+        return "idea" if block.get_text().startswith(word.get_text()) else "text"
+    return "text" if block.name in ("p", "ul", "ol") else "none"
+
+
+def add(
+    made: list[Slide], kind: str, block: Tag, waiting: list[Tag], shown: set[str]
+) -> None:
+    """Add a block to the slides: one more of them, or more on the last one."""
+    last, topic = made[-1], topic_of(block)
+    if kind == "none":
+        last.notes += map(str, waiting)
+    elif kind == "proof":
+        last.notes += [*map(str, waiting), untitled(block)]
+    elif kind == "box":
+        last.notes += map(str, waiting)
+        if made[1:]:
+            made.append(Slide("source", title_of(block), [untitled(block)]))
+        else:  # the box at the head of the chapter
+            last.notes.append(untitled(block))
+    elif kind == "statement":
+        last.notes += map(str, waiting)
+        made.append(Slide(kind, title_of(block), [untitled(block)]))
+    elif (
+        kind == "idea"
+        and last.kind == "statement"
+        and not waiting
+        and goes_on(last, block, [])
+    ):
+        last.body.append(str(block))  # a short argument stands below what it proves
+    elif kind == "idea":
+        last.notes += map(str, waiting)
+        made.append(Slide(kind, topic, [str(block)]))
+    elif kind == "question":
+        last.notes += map(str, waiting)
+        made.append(Slide(kind, topic, [block.decode_contents()]))
+    elif (
+        kind == "equation"
+        and last.kind in ("equation", "idea")
+        and goes_on(last, block, waiting)
+    ):
+        last.body += [*map(str, waiting), str(block)]
+    else:
+        asked = kind == "figure" and last.kind == "question" and not waiting
+        lead = waiting.pop() if waiting and not asked else None
+        last.notes += map(str, waiting)
+        body = figures(block, shown) if kind == "figure" else [str(block)]
+        made.append(Slide(kind, topic, [*([short(lead)] if lead else []), *body]))
+        if lead and short(lead) != str(lead):
+            made[-1].notes.append(str(lead))
+
+
+def goes_on(last: Slide, block: Tag, waiting: list[Tag]) -> bool:
+    """Whether an equation belongs to the one before: little between them, and room for both."""
+    text = "".join([*last.body, *map(str, waiting)])
+    written = len(BeautifulSoup(text, "html.parser").get_text())
+    return len(waiting) <= 1 and written + len(block.get_text()) < CROWDED
+
+
+def short(lead: Tag) -> str:
+    """Return a paragraph, or the last sentences of a long one, where no tag is cut in two."""
+    if len(lead.get_text()) <= LEAD or lead.name != "p":
+        return str(lead)
+    sentences = SENTENCE.split(lead.decode_contents())
+    kept = sentences.pop()
+    while sentences and (not whole(kept) or len(sentences[-1]) + len(kept) < LEAD):
+        kept = f"{sentences.pop()} {kept}"
+    return f"<p>{kept}</p>"
+
+
+def whole(text: str) -> bool:
+    tags = re.findall(r"<(/?)\w", text)
+    return tags.count("") == tags.count("/")
+
+
+def figures(cell: Tag, shown: set[str]) -> list[str]:
+    """Return the pictures and live widgets that a cell puts out."""
+    return [
+        str(part)
+        for output in cell.select(".cell_output")
+        for part in output.select(f'img, script[type="{VIEW}"]')
+        if part.name == "img" or json.loads(part.get_text())["model_id"] in shown
+    ]
+
+
+def topic_of(block: Tag) -> str:
+    section = block.find_parent("section")
+    assert section
+    return heading(section)
+
+
+def title_of(block: Tag) -> str:
+    """Return the title of an admonition: "Theorem 3.1 (Freeze [JGGH])"."""
+    title = block.select_one(".admonition-title")
+    assert title, block
+    return title.decode_contents()
+
+
+def untitled(block: Tag) -> str:
+    """Return the HTML of an admonition without its title and what folds."""
+    copied = BeautifulSoup(block.decode_contents(), "html.parser")
+    for part in copied.select(".admonition-title, summary, details"):
+        part.decompose()
+    for section in copied.select("section"):  # a slide is the only section of its own
+        section.unwrap()
+    return str(copied)
 
 
 def heading(section: Tag) -> str:
@@ -96,10 +273,6 @@ def anywidgets(page: BeautifulSoup) -> set[str]:
         for model, entry in state.items()
         if entry["model_module"] == "anywidget"
     }
-
-
-def slide(kind: str, head: str, body: str, level: int = 2) -> str:
-    return f'<section class="{kind}"><h{level}>{head}</h{level}>\n{body}\n</section>'
 
 
 def scripts(page: BeautifulSoup) -> Iterator[str]:
@@ -129,7 +302,7 @@ def write(app: Sphinx, exception: Exception | None) -> None:
             turning=TURNING.read_text(),
             title=editions.book().titles[name],
             scripts="\n".join(scripts(page)),
-            slides="\n".join(slides(page, name)),
+            slides="\n".join(slide.html() for slide in slides(page, name)),
         )
         (folder / f"{name}.html").write_text(relocated(made, name))
 

@@ -33,10 +33,16 @@ ROOT = Path(__file__).parents[2]
 
 BOOK = ROOT / "book"
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
-CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+CHAPTERS = [
+    entry["file"]
+    for part in TOC["parts"]
+    for chapter in part["chapters"]
+    for entry in (chapter, *chapter.get("sections", ()))
+]
 PAGES = sorted([TOC["root"], *CHAPTERS, "genindex", "search"])
 SLIDES = [f"slides/{chapter}" for chapter in editions.chapters()[2::9]]  # all made alike
-FITS = """document.querySelectorAll("section .fc-explorer").length
+FITS = """document.querySelectorAll("section[data-fitted$=true] .fc-explorer").length
+    && [...document.querySelectorAll("section")].every((s) => s.dataset.fitted)
     && [...document.querySelectorAll("section")].every((s) => s.offsetHeight < innerHeight + 3)"""
 LOCAL = ("file:", "data:", "blob:")
 
@@ -211,19 +217,22 @@ def test_keys_turn_slides_and_move_sliders(site: Path, browser: Browser) -> None
             page.keyboard.press(key)
             expect(slides.nth(number).locator("h2")).to_be_in_viewport()
         slider = page.locator("input[type=range]").first
+        here = slider.evaluate(
+            "(s) => [...document.querySelectorAll('main > section')].indexOf(s.closest('section'))"
+        )
         slider.focus()
         before = slider.input_value()
         page.keyboard.press("ArrowRight")
         assert slider.input_value() != before
         expect(slider).to_be_in_viewport()
         page.keyboard.press("PageDown")
-        expect(slides.nth(4).locator("h2")).to_be_in_viewport()
+        expect(slides.nth(here + 1).locator("h2")).to_be_in_viewport()
         page.keyboard.press("PageUp")
-        expect(slides.nth(3).locator("h2")).to_be_in_viewport()
+        expect(slides.nth(here).locator("h2")).to_be_in_viewport()
         slider.focus()
         page.keyboard.press("Escape")
         page.keyboard.press("ArrowRight")
-        expect(slides.nth(4).locator("h2")).to_be_in_viewport()
+        expect(slides.nth(here + 1).locator("h2")).to_be_in_viewport()
 
 
 @pytest.mark.browser
@@ -251,14 +260,14 @@ def test_a_slide_is_a_screen_or_scrolls_by_keys_and_prints_as_a_page(
 
 
 @pytest.mark.browser
-def test_a_mouse_takes_hold_where_it_is_on_a_slide_that_shrank(
+def test_a_mouse_takes_hold_where_it_is_on_a_slide_of_another_size(
     site: Path, browser: Browser
 ) -> None:
     with browser.new_context(viewport={"width": 1280, "height": 600}) as context:
         page = context.new_page()
         settle(page, site / "slides" / "03_freeze_and_chaos.html")
-        shrunk = "document.querySelector('.fc-explorer:has(.fc-stage)')?.style.zoom"
-        page.wait_for_function(f"0 < {shrunk} && {shrunk} < 0.9")
+        zoomed = "document.querySelector('.fc-explorer:has(.fc-stage)')?.style.zoom"
+        page.wait_for_function(f"{zoomed} && {zoomed} !== '1'")
         stage = page.locator(".fc-stage")
         stage.scroll_into_view_if_needed()
         box = stage.bounding_box()
@@ -271,6 +280,53 @@ def test_a_mouse_takes_hold_where_it_is_on_a_slide_that_shrank(
         assert abs(handle["x"] + handle["width"] / 2 - x) < cell
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("chapter", [c for c in editions.chapters() if c[:2] in ("03", "08", "09")])
+def test_a_hall_can_read_explorers(site: Path, browser: Browser, chapter: str) -> None:
+    """On a projector of 1280 x 720 no word of an explorer is smaller than 16 px."""
+    with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
+        page = context.new_page()
+        settle(page, site / "slides" / f"{chapter}.html")
+        page.wait_for_function(FITS)
+        explorers = page.locator(".fc-explorer")
+        expect(page.locator("section[data-fitted$=true]")).to_have_count(explorers.count())
+        sizes = page.evaluate(
+            """() => [...document.querySelectorAll(".fc-explorer")].flatMap((explorer) =>
+              [...explorer.querySelectorAll("*")]
+                .filter((e) => e.getClientRects().length)
+                .filter((e) => !e.firstElementChild && e.textContent.trim())
+                .map((e) => parseFloat(getComputedStyle(e).fontSize) * explorer.style.zoom))"""
+        )
+        assert len(sizes) > 20
+        assert min(sizes) >= 16
+
+
+@pytest.mark.browser
+def test_votes_become_bars_and_notes_have_a_window(site: Path, browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
+        page = context.new_page()
+        settle(page, site / "slides" / "03_freeze_and_chaos.html")
+        question = page.locator("section.question").first
+        question.scroll_into_view_if_needed()
+        for place, votes in enumerate(("3", "9")):
+            question.get_by_label(f"Votes for option {place + 1}").fill(votes)
+        expect(question.locator("output").nth(1)).to_have_text("75 %")
+        expect(question.locator("details")).to_be_hidden()  # a count is no answer
+        page.keyboard.press("Escape")
+        with context.expect_page() as opened:
+            page.keyboard.press("s")
+        desk = opened.value
+        page.keyboard.press("Home")
+        expect(desk.locator("body")).to_contain_text("You will be able to")
+        desk.keyboard.press("ArrowRight")
+        expect(desk.locator("body")).to_contain_text(re.compile("^2 of"))
+        page.keyboard.press("s")
+        page.wait_for_timeout(200)
+        assert desk.is_closed()
+        page.keyboard.press("n")
+        expect(page.locator("aside.notes").nth(1)).to_be_visible()
+
+
 @pytest.mark.parametrize("chapter", editions.chapters())
 def test_slides_show_what_the_chapter_shows(site: Path, chapter: str) -> None:
     page = BeautifulSoup((site / "slides" / f"{chapter}.html").read_text(), "html.parser")
@@ -279,6 +335,17 @@ def test_slides_show_what_the_chapter_shows(site: Path, chapter: str) -> None:
         f"../{image['src']}" for image in in_chapter
     ]
     assert page.select("section.take-away li")
+    stated = parse(site, chapter).select("article .proof.admonition > .admonition-title")
+    titles = [title.get_text(" ", strip=True) for title in page.select("section.statement > h2")]
+    assert titles == [title.get_text(" ", strip=True) for title in stated]
+    argument = re.compile(r"^(Why|Proof|Sketch)\b")
+    ideas = parse(site, chapter).select_one("article").find_all("em", string=argument)
+    ideas = [idea for idea in ideas if not idea.find_parent("details")]
+    assert len(page.find_all("em", string=argument)) >= len(ideas)
+    numbered = parse(site, chapter).select("article section > .math[id^=equation-]")
+    shown = {equation["id"] for equation in page.select("section .math[id]")}
+    assert {equation["id"] for equation in numbered} <= shown
+    assert len(page.select("aside.notes")) > len(page.select("main > section")) / 3
     asked = parse(site, chapter).select("article .predict.admonition")
     assert 0 < len(page.select("section.question")) <= len(asked)
     for tag in page.select("img, link, script[src], a"):
