@@ -55,7 +55,7 @@ def package() -> str:
     """Return what pip installs the package from, as it is in this build, or nothing."""
     commit = os.environ.get("PUBLISH_COMMIT", "main")
     address = f"git+https://github.com/{repository()}@{commit}"
-    return f"freeze-and-chaos @ {address}" if repository() else ""
+    return f"freeze-and-chaos[explorers] @ {address}" if repository() else ""
 
 
 def write_branch(folder: Path) -> None:
