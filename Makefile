@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks package assignments test bench cover lint lock clean
+.PHONY: help setup images book serve lab slides pdf student solutions notebooks package assignments questions test bench cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -153,7 +153,10 @@ package: $(STAMP) ## build the wheel and the sdist
 	@echo "package: $(BUILD)/dist/"
 
 assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
-	@$(BIN)/python assignments/make.py "$(SEED)"
+	@$(BIN)/python assignments/make.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
+
+questions: $(STAMP) ## write the quizzes for Moodle and Canvas, with SEED=number the exam bank too
+	@$(BIN)/python assignments/questions.py $(BUILD)/$@ $(SEED)
 
 cover: $(STAMP) ## draw the picture of the README again
 	@$(BIN)/python book/_ext/cover.py book/_static/freeze-and-chaos.svg
