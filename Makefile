@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks package assignments questions test bench cover lint lock clean
+.PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata assignments questions test bench cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -151,6 +151,9 @@ bench: $(STAMP) ## time the package
 package: $(STAMP) ## build the wheel and the sdist
 	@$(BIN)/python -m hatchling build -d $(abspath $(BUILD))/dist
 	@echo "package: $(BUILD)/dist/"
+
+metadata: $(STAMP) ## write codemeta.json and .zenodo.json from CITATION.cff and pyproject.toml
+	@$(BIN)/python book/_ext/metadata.py
 
 assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
 	@$(BIN)/python assignments/make.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")

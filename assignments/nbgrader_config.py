@@ -22,7 +22,6 @@ c = get_config()  # type: ignore[name-defined] # nbgrader gives it
 c.CourseDirectory.course_id = "freeze-and-chaos"
 c.Autograde.sanitize_preprocessors = [
     preprocessors.ClearOutput,
-    preprocessors.DeduplicateIds,
     preprocessors.OverwriteKernelspec,
     Restore,
     preprocessors.CheckCellMetadata,

@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import OverwriteCells
 from traitlets import Unicode
 
@@ -32,7 +33,11 @@ class Restore(OverwriteCells):  # type: ignore[misc] # nbgrader has no types
         Raises:
             LookupError: students have numbers of their own, but this one is not among them.
         """
-        self.own = self._own(resources["nbgrader"]) if Path(self.students).is_dir() else {}
+        about = resources["nbgrader"]
+        self.own = self._own(about) if Path(self.students).is_dir() else {}
+        with Gradebook(about["db_url"]) as gradebook:
+            known = gradebook.find_notebook(about["notebook"], about["assignment"])
+            _mark_again(notebook.cells, known)
         return super().preprocess(notebook, resources)
 
     def _own(self, marks: dict[str, str]) -> dict[str, NotebookNode]:
@@ -62,9 +67,6 @@ class Restore(OverwriteCells):  # type: ignore[misc] # nbgrader has no types
         self, notebook: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Return the notebook with every graded cell, each behind all that came before it."""
-        for cell in notebook.cells:
-            if "nbgrader" in cell.metadata and not _name(cell):  # a copy, or of another set
-                del cell.metadata["nbgrader"]
         known = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
         sources = {cell.name: cell for cell in known.source_cells}
         most = {cell.name: cell.max_score for cell in known.grade_cells}
@@ -93,6 +95,31 @@ def _own_source(cell: NotebookNode) -> SimpleNamespace:
     )
 
 
+def _mark_again(cells: list[NotebookNode], known: Any) -> None:
+    """Give cells the marks that they had: of two with one name the last; other marks go."""
+    sources = {cell.name: cell for cell in known.source_cells}
+    points = {cell.name: cell.max_score for cell in known.grade_cells}
+    answers = {cell.name for cell in known.solution_cells}
+    for cell in reversed(cells):
+        source = sources.pop(_name(cell), None)
+        if source is None:
+            cell.metadata.pop("nbgrader", None)
+            continue
+        graded = {"points": points[source.name]} if source.name in points else {}
+        cell.metadata["nbgrader"] = NotebookNode(
+            grade_id=source.name,
+            schema_version=3,
+            cell_type=source.cell_type,
+            locked=source.locked,
+            checksum=source.checksum,
+            grade=bool(graded),
+            solution=source.name in answers,
+            task=False,
+            **graded,
+        )
+
+
 def _name(cell: NotebookNode) -> str | None:
-    name: str | None = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return name
+    mark = cell.metadata.get("nbgrader")
+    name = mark.get("grade_id") if isinstance(mark, dict) else None
+    return name if isinstance(name, str) else None

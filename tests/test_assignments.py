@@ -22,6 +22,7 @@ from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.server_extensions.formgrader import handlers
+from nbgrader.utils import parse_utc
 from traitlets.config import PyFileConfigLoader
 
 import make
@@ -497,6 +498,49 @@ class TestLostCells:
         best = points(whole.cells, lambda cell: metadata(cell).get("grade"))
         assert points(notebook.cells, lambda cell: metadata(cell).get("grade")) == best
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda cell: cell.metadata.pop("nbgrader"),
+            lambda cell: cell.metadata.update(nbgrader="mine"),
+            lambda cell: cell.metadata.update(nbgrader={"grade_id": ["a"], "grade": True}),
+            lambda cell: cell.metadata.nbgrader.update(grade_id="renamed"),
+            lambda cell: cell.metadata.nbgrader.update(grade=False, solution=True, locked=False),
+            lambda cell: cell.metadata.nbgrader.update(points=1000, schema_version=99),
+            lambda cell: cell.metadata.update(
+                nbgrader={"grade_id": cell.metadata.nbgrader.grade_id}
+            ),
+        ],
+        ids=["gone", "text", "broken", "renamed", "unmarked", "richer", "bare"],
+    )
+    def test_marks_come_back_whatever_became_of_them(self, course, cleaned, change) -> None:
+        notebook = answered(course, {})
+        whole = {metadata(cell)["grade_id"]: metadata(cell) for cell in notebook.cells}
+        order = graded(notebook)
+        for cell in notebook.cells:
+            if metadata(cell).get("grade"):
+                change(cell)
+        found = cleaned(notebook)
+        assert graded(found) == order
+        for cell in found.cells:
+            if by_machine(cell):
+                same = ("points", "locked", "solution", "cell_type")
+                mark, before = metadata(cell), whole[metadata(cell)["grade_id"]]
+                assert [mark[name] for name in same] == [before[name] for name in same]
+
+    def test_kernels_that_are_not_here_and_ids_that_are_there_twice(self, course, cleaned) -> None:
+        notebook = answered(course, {})
+        order = graded(notebook)
+        for kernel in ({}, {"kernelspec": {"name": "conda-env-mine", "display_name": "Mine"}}):
+            notebook.metadata = NotebookNode(kernel)
+            notebook.cells[2].id = notebook.cells[1].id
+            with warnings.catch_warnings(action="ignore"):  # nbformat says that it mends them
+                read = nbformat.reads(json.dumps(notebook), as_version=4)
+            found = cleaned(read)
+            assert found.metadata.kernelspec.name == "python3"
+            assert graded(found) == order
+            assert len({cell.id for cell in found.cells}) == len(found.cells)
+
     def test_of_two_halves_the_last_counts(self, course, cleaned) -> None:
         notebook = answered(course, {})
         order, place = (
@@ -629,6 +673,33 @@ def test_of_outputs_only_text_and_pictures_come_back() -> None:
     assert "script" not in said(html)
     assert [output.name for output in noise.outputs] == ["stdout"]
     assert [output.output_type for output in quiet.outputs] == ["error"]
+
+
+@pytest.mark.slow
+def test_megabytes_of_output_are_cut_and_later_cells_count() -> None:
+    long, failed, later = run(
+        "print('x' * 70_000_000)",  # more than the sandbox takes of a notebook
+        "for _ in range(3):\n    print('y' * 10**6)\nassert False, 'z' * 10**6",
+        "print('later')",
+    )
+    assert len(said(long)) < 1.1e6
+    assert "cut here" in said(long)
+    assert [output.output_type for output in failed.outputs][-1] == "error"
+    assert len(said(failed)) < 1.2e6
+    assert later.outputs[0].text == "later\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "utc"),
+    [
+        ("2027-02-01 23:59:00 +0100", "2027-02-01 22:59:00"),
+        ("2027-02-01T23:59:00-08:00", "2027-02-02 07:59:00"),
+        ("2027-02-01 23:59:00 Europe/Paris", "2027-02-01 22:59:00"),
+        ("2027-02-01 23:59:00", "2027-02-01 23:59:00"),
+    ],
+)
+def test_times_of_submission_are_read_as_the_guide_says(written: str, utc: str) -> None:
+    assert str(parse_utc(written)) == utc
 
 
 @pytest.mark.slow
