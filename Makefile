@@ -11,7 +11,10 @@ VENV := $(FREEZECHAOS_OUT)/.venv
 BUILD := $(FREEZECHAOS_OUT)/_build
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SITE := $(BUILD)/html
+# A class gets a site of its own, without solutions and quiz answers: make book SOLUTIONS=0
+export FREEZECHAOS_SOLUTIONS := $(SOLUTIONS)
+SITE_OUT := $(if $(filter 0,$(SOLUTIONS)),$(BUILD)/class,$(FREEZECHAOS_OUT))
+SITE := $(if $(filter 0,$(SOLUTIONS)),$(BUILD)/class/_build/html,$(BUILD)/html)
 PORT := 8000
 
 # What pytest is given besides: make test TESTS="-m images"
@@ -99,7 +102,7 @@ images: $(STAMP)
 
 book: $(STAMP) images ## run the notebooks and build the site
 	@echo "book: running the notebooks that changed, building the pages"
-	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(FREEZECHAOS_OUT) \
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(SITE_OUT) \
 	  -W -n --keep-going --all -q
 	@echo "book: open $(SITE)/index.html"
 

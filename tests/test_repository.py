@@ -216,6 +216,16 @@ def test_only_an_asked_for_build_of_the_book_asks_for_its_images() -> None:
     assert "freezechaos.data" not in lines("test")
 
 
+def test_a_site_without_solutions_goes_elsewhere() -> None:
+    command = ["make", "--dry-run", "book", "FETCH="]
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
+    for solutions, folder in (("", "--path-output . "), ("0", "--path-output ./_build/class ")):
+        done = subprocess.run(
+            [*command, f"SOLUTIONS={solutions}"], env={"PATH": os.environ["PATH"]}, **options
+        )
+        assert folder in done.stdout
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_run_what_there_is(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
