@@ -133,7 +133,8 @@ def learning_resource(
     if teaches:
         page |= {"teaches": teaches, "timeRequired": f"PT{minutes}M"}
         page["learningResourceType"] = ["chapter", "exercise", "simulation", "quiz"]
-        page["competencyRequired"] = list(needs)
+        if needs:
+            page["competencyRequired"] = list(needs)
     return page
 
 
