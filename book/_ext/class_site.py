@@ -64,7 +64,7 @@ def without_quiz(notebook: NotebookNode) -> NotebookNode:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Take the answers out of what was written; after `publishing`, which writes notebooks."""
+    """Take the answers out of what was written; last, after slides and notebooks."""
     if exception or not wanted() or app.builder.format != "html":
         return
     folder = Path(app.outdir)
@@ -78,5 +78,5 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", hide_solutions)
     app.connect("doctree-read", keep_statements)
-    app.connect("build-finished", finish, priority=900)
+    app.connect("build-finished", finish, priority=990)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
