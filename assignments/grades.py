@@ -102,7 +102,7 @@ class Grades(ExportPlugin):  # type: ignore[misc] # nbgrader has no types
 class Canvas(Grades):
     """What Canvas imports: a row a student, a column an assignment, only scores that are final."""
 
-    head = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+    head: tuple[str, ...] = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the table; students without a final score are left out: a blank deletes one."""

@@ -77,7 +77,8 @@ def shortened(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
     for output in outputs:
         if output.output_type == "error":
             lines = [line[:1000] for line in output.traceback[-100:]]
-            kept.append(output | {"evalue": output.evalue[:1000], "traceback": lines})
+            why = output.evalue[:1000]
+            kept.append(new_output("error", ename=output.ename, evalue=why, traceback=lines))
             continue
         size = len(json.dumps(output))
         if size <= left:

@@ -50,7 +50,7 @@ class Restore(OverwriteCells):  # type: ignore[misc] # nbgrader has no types
                 "make assignments SEED=... ROSTER=..."
             )
         cells = nbformat.read(file, as_version=4).cells
-        return {name: cell for cell in cells if (name := _name(cell))}
+        return {found: cell for cell in cells if (found := _name(cell))}
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], index: int
