@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks assignments exam test bench cover lint lock clean
+.PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata assignments exam questions test bench cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -11,7 +11,10 @@ VENV := $(FREEZECHAOS_OUT)/.venv
 BUILD := $(FREEZECHAOS_OUT)/_build
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SITE := $(BUILD)/html
+# A class gets a site of its own, without solutions and quiz answers: make book SOLUTIONS=0
+export FREEZECHAOS_SOLUTIONS := $(SOLUTIONS)
+SITE_OUT := $(if $(filter 0,$(SOLUTIONS)),$(BUILD)/class,$(FREEZECHAOS_OUT))
+SITE := $(if $(filter 0,$(SOLUTIONS)),$(BUILD)/class/_build/html,$(BUILD)/html)
 PORT := 8000
 
 # What pytest is given besides: make test TESTS="-m images"
@@ -99,7 +102,7 @@ images: $(STAMP)
 
 book: $(STAMP) images ## run the notebooks and build the site
 	@echo "book: running the notebooks that changed, building the pages"
-	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(FREEZECHAOS_OUT) \
+	@$(BIN)/jupyter-book build book/ --config _config.yml --path-output $(SITE_OUT) \
 	  -W -n --keep-going --all -q
 	@echo "book: open $(SITE)/index.html"
 
@@ -148,8 +151,18 @@ bench: $(STAMP) ## time the package
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(BUILD)/benchmarks.json
 	@echo "bench: $(BUILD)/benchmarks.json"
 
+package: $(STAMP) ## build the wheel and the sdist
+	@$(BIN)/python -m hatchling build -d $(abspath $(BUILD))/dist
+	@echo "package: $(BUILD)/dist/"
+
+metadata: $(STAMP) ## write codemeta.json and .zenodo.json from CITATION.cff and pyproject.toml
+	@$(BIN)/python book/_ext/metadata.py
+
 assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
-	@$(BIN)/python assignments/make.py "$(SEED)"
+	@$(BIN)/python assignments/make.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
+
+questions: $(STAMP) ## write the quizzes for Moodle and Canvas, with SEED=number the exam bank too
+	@$(BIN)/python assignments/questions.py $(BUILD)/$@ $(SEED)
 
 exam: $(STAMP) ## write two exams and their marking schemes: make exam SEED=number
 	@$(BIN)/python assignments/exam.py "$(SEED)"

@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import nbformat
@@ -17,6 +18,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
+
+OUTPUT = 10**6
+"""Characters that a cell may print: more is cut, so that later cells still count."""
 
 
 def limit(memory: int, processes: int, file_size: int, cpu_seconds: int) -> None:
@@ -61,8 +65,30 @@ def execute(cells: list[dict[str, Any]], cell_seconds: int, send: Any) -> str:
                 client.execute_cell(cell, index)
             except DeadKernelError:
                 return "the kernel died in a cell above: out of memory, or ended by its code"
-            send({"cell": index, "outputs": cell.get("outputs", []), "count": index + 1})
+            outputs = shortened(cell.get("outputs", []))
+            send({"cell": index, "outputs": outputs, "count": index + 1})
     return ""
+
+
+def shortened(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Return what fits into `OUTPUT`, and every error, without which a failed test would pass."""
+    kept: list[NotebookNode] = []
+    left = OUTPUT
+    for output in outputs:
+        if output.output_type == "error":
+            lines = [line[:1000] for line in output.traceback[-100:]]
+            why = output.evalue[:1000]
+            kept.append(new_output("error", ename=output.ename, evalue=why, traceback=lines))
+            continue
+        size = len(json.dumps(output))
+        if size <= left:
+            kept.append(output)
+        elif left:
+            start = output.get("text", "")[:left]
+            text = f"{start}\n[cut here: a cell may print {OUTPUT} characters]\n"
+            kept.append(new_output("stream", text=text))
+        left = max(0, left - size)
+    return kept
 
 
 def add_error(cell: NotebookNode, execute_reply: dict[str, Any], **_: Any) -> None:

@@ -1,16 +1,22 @@
-"""Fill the assignments in for one class: `python assignments/make.py SEED [NAME ...]`.
+"""Fill the assignments in for one class: `make.py SEED [--roster students.csv] [NAME ...]`.
 
 An assignment is a folder NAME with a template NAME.ipynb, in which `<<name>>` stands for a
 parameter, and a module variant.py whose function `parameters(rng)` draws them. What comes out is
 a course folder of nbgrader, _build/assignments/SEED/, in which its commands work as they are.
+
+With a roster every student has numbers of his or her own, drawn from a seed that only who knows the
+seed of the class can work out: one student's tells nothing of another's, nor of the class's.
 """
 
 import argparse
+import hashlib
+import hmac
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from runpy import run_path
 
@@ -18,12 +24,19 @@ import nbformat
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import SaveCells
+
+import roster
 
 HERE = Path(__file__).parent
 BUILT = HERE.parent / os.environ.get("FREEZECHAOS_OUT", "") / "_build" / "assignments"
 COURSE_FILES = (
     "nbgrader_config.py", "sandbox.py", "inside.py", "reading.py", "restoring.py", "grades.py",
+    "roster.py",
 )  # fmt: skip
+ROUNDS = 600_000
+"""Of SHA-256, a third of a second: so long takes a guess at the seed of a class."""
 TEMPLATES = Environment(
     variable_start_string="<<",
     variable_end_string=">>",
@@ -43,10 +56,20 @@ def names() -> list[str]:
 
 
 def parameters(name: str, seed: int) -> dict[str, object]:
-    """Return what the class `seed` gets in the assignment `name`; it depends on nothing else."""
+    """Return what a class or a student gets for `seed` in `name`; it depends on nothing else."""
     rng = np.random.default_rng([seed, *name.encode()])
     drawn: dict[str, object] = run_path(str(HERE / name / "variant.py"))["parameters"](rng)
     return drawn
+
+
+def student_seed(seed: int, student: str) -> int:
+    """Return the seed of one student of the class `seed`: 256 bits."""
+    return int.from_bytes(hmac.digest(_key(seed), roster.composed(student).encode(), "sha256"))
+
+
+@cache
+def _key(seed: int) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", str(seed).encode(), b"freeze-and-chaos", ROUNDS)
 
 
 def template(name: str) -> NotebookNode:
@@ -55,7 +78,7 @@ def template(name: str) -> NotebookNode:
 
 
 def filled(name: str, seed: int) -> NotebookNode:
-    """Return the notebook of the class `seed`, with solutions and hidden tests.
+    """Return the notebook of the class or the student of `seed`, with solutions and hidden tests.
 
     Raises:
         jinja2.UndefinedError: the template names a parameter that is never drawn.
@@ -66,15 +89,24 @@ def filled(name: str, seed: int) -> NotebookNode:
     return notebook
 
 
-def build(seed: int, wanted: Sequence[str] = (), folder: Path | None = None) -> Path:
+def build(
+    seed: int,
+    wanted: Sequence[str] = (),
+    folder: Path | None = None,
+    students: Sequence[roster.Student] = (),
+) -> Path:
     """Make the course folder of a class, and return it; grades and submissions in it stay.
 
     Arguments:
         seed: of the class, a whole number, 0 or more.
         wanted: assignments; all where left out.
         folder: where; `_build/assignments/SEED` where left out.
+        students: who get numbers of their own; where left out, those that the folder has already,
+            and if it has none, all get the same numbers.
     """
     folder = folder or BUILT / str(seed)
+    if (folder / roster.FILE).exists():
+        students = roster.joined(roster.read(folder / roster.FILE), students)
     (folder / "submitted").mkdir(parents=True, exist_ok=True)
     for file in COURSE_FILES:
         shutil.copyfile(HERE / file, folder / file)
@@ -83,7 +115,41 @@ def build(seed: int, wanted: Sequence[str] = (), folder: Path | None = None) -> 
         source.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(filled(name, seed), source)
         _run(folder, "generate_assignment", name, "--create", "--force")
+        if students:  # nobody gets the numbers of the class
+            shutil.rmtree(folder / "release" / name)
+        for student in students:
+            _write_own(folder, name, seed, student.id)
+    if students:
+        roster.write(students, folder / roster.FILE)
+        _run(folder, "db", "student", "import", roster.FILE)
     return folder
+
+
+def _write_own(folder: Path, name: str, seed: int, student: str) -> None:
+    """Write the notebook of one student: solved, with hidden tests, and to hand out.
+
+    nbgrader's own steps, but for `SaveCells`, which would take it for the notebook of the class.
+    """
+    notebook = filled(name, student_seed(seed, student))
+    steps = GenerateAssignment.preprocessors.default()
+    saved = steps.index(SaveCells)
+    _write(notebook, folder / "students" / student / name / "solution.ipynb")
+    _write(
+        _stepped(notebook, steps[:saved]), folder / "students" / student / name / f"{name}.ipynb"
+    )
+    handed = _stepped(notebook, steps[saved + 1 :])
+    _write(handed, folder / "handout" / student / name / f"{name}.ipynb")
+
+
+def _stepped(notebook: NotebookNode, steps: Sequence[type]) -> NotebookNode:
+    for step in steps:
+        notebook, _ = step().preprocess(notebook, {})
+    return notebook
+
+
+def _write(notebook: NotebookNode, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, file)
 
 
 def _run(folder: Path, *arguments: str) -> None:
@@ -112,18 +178,25 @@ def main() -> None:
     """Make the folder and say what comes next."""
     parser = argparse.ArgumentParser(description="Fill the assignments in for one class.")
     parser.add_argument("seed", type=whole_number, metavar="SEED")
+    parser.add_argument("--roster", type=roster.given, default=(), metavar="FILE.csv",
+        help="a column `id`, and if you like first_name, last_name, email, lms_user_id",
+    )  # fmt: skip
     parser.add_argument("names", nargs="*", metavar="NAME", help="all where left out")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if unknown := set(given.names) - set(names()):
         parser.error(f"no assignment {', '.join(sorted(unknown))}; there are {', '.join(names())}")
     if given.seed < 10**9:
         print("assignments: a seed this short is soon guessed; take twelve digits for a class")
-    folder = build(given.seed, given.names)
+    folder = build(given.seed, given.names, students=given.roster)
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     first = (given.names or names())[0]
-    print("assignments: hand out these notebooks, and nothing else of the folder")
-    for name in given.names or names():
-        print(f"  {shown}/release/{name}/{name}.ipynb")
+    if (folder / roster.FILE).exists():
+        print("assignments: hand out to each student his or her own folder, and nothing else")
+        print(f"  {shown}/handout/STUDENT/")
+    else:
+        print("assignments: hand out these notebooks, and nothing else of the folder")
+        for name in given.names or names():
+            print(f"  {shown}/release/{name}/{name}.ipynb")
     print("assignments: put what students hand in into")
     print(f"  {shown}/submitted/STUDENT/{first}/{first}.ipynb")
     nbgrader = os.path.relpath(Path(sys.executable).with_name("nbgrader"), folder)

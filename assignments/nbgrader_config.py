@@ -22,7 +22,6 @@ c = get_config()  # type: ignore[name-defined] # nbgrader gives it
 c.CourseDirectory.course_id = "freeze-and-chaos"
 c.Autograde.sanitize_preprocessors = [
     preprocessors.ClearOutput,
-    preprocessors.DeduplicateIds,
     preprocessors.OverwriteKernelspec,
     Restore,
     preprocessors.CheckCellMetadata,
@@ -37,6 +36,7 @@ c.Autograde.autograde_preprocessors = [
     preprocessors.CheckCellMetadata,
 ]
 c.OverwriteCells.add_missing_cells = True  # a deleted test counts as failed
+c.Restore.students = str(Path(__file__).parent / "students")
 c.ExportApp.plugin_class = Grades  # a score that is missing has a reason
 c.HTMLExporter.filters = {"markdown2html": "reading.markdown2html"}
 

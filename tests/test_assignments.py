@@ -20,10 +20,13 @@ import pytest
 from jinja2 import UndefinedError, meta
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.server_extensions.formgrader import handlers
+from nbgrader.utils import parse_utc
 from traitlets.config import PyFileConfigLoader
 
 import make
+import roster
 import sandbox
 
 NAMES = make.names()
@@ -351,6 +354,116 @@ def test_six_students_from_release_to_grades(course: Path) -> None:
     assert "stopped after 20 seconds" in stopped
 
 
+ROSTER = [
+    roster.Student("ann", "Ann", "O'Neil, Jr.", "ann@example.org", "17"),
+    roster.Student("Łukasz Żółć", "Łukasz", "Żółć"),
+    roster.Student("王"),
+]
+
+
+@pytest.fixture(scope="module")
+def own_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the course folder of a class in which every student has numbers of his or her own."""
+    return make.build(SEEDS[0], [CYCLE], tmp_path_factory.mktemp("own"), ROSTER)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bubblewrap")
+def test_every_student_is_graded_by_his_or_her_own_numbers(own_course: Path) -> None:
+    first, second, _ = (student.id for student in ROSTER)
+    solved = own_course / "students" / first / CYCLE / "solution.ipynb"
+    for student in (first, second, "stranger"):  # the second has the answers of the first
+        path = own_course / "submitted" / student / CYCLE / f"{CYCLE}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(solved.read_bytes())
+    command = [sys.executable, "-m", "nbgrader", "autograde", CYCLE]
+    done = subprocess.run(command, cwd=own_course, capture_output=True, text=True, check=False)
+    assert "'stranger' is not on the roster" in done.stderr
+    nbgrader(own_course, "export", "--to=grades.csv")
+    with (own_course / "grades.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == {*(student.id for student in ROSTER), "stranger"}
+    assert rows[second]["last_name"] == "Żółć"
+    assert float(rows[first]["raw_score"]) == 25
+    assert float(rows[second]["raw_score"]) <= 5
+    assert rows["stranger"]["raw_score"] == ""
+    assert rows["王"]["note"] == "not handed in"
+    with Gradebook(f"sqlite:///{own_course / 'gradebook.db'}") as gradebook:
+        for notebook in gradebook.find_submission(CYCLE, first).notebooks:
+            for grade in notebook.grades:  # as if all was graded by hand
+                grade.needs_manual_grade = False
+        gradebook.db.commit()
+    tables = {}
+    for system in ("Canvas", "Moodle"):
+        nbgrader(own_course, "export", f"--exporter=grades.{system}", "--to=lms.csv")
+        with (own_course / "lms.csv").open(newline="", encoding="utf-8") as file:
+            tables[system] = list(csv.reader(file))
+    assert tables["Canvas"] == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", CYCLE],
+        ["    Points Possible", "", "", "", "", "40.0"],
+        ["O'Neil, Jr., Ann", "17", "ann", "ann", "", "25.0"],
+    ]
+    assert tables["Moodle"][1:] == [["Ann", "O'Neil, Jr.", "17", "ann@example.org", "25.0"]]
+
+
+def test_a_student_has_nothing_of_the_seed_and_nobody_has_anothers(own_course: Path) -> None:
+    texts = [path.read_text() for path in sorted(own_course.glob("handout/*/*/*.ipynb"))]
+    assert len(texts) == len(set(texts)) == len(ROSTER)
+    everything = [*texts, *(p.read_text() for p in own_course.glob("students/*/*/*.ipynb"))]
+    seeds = [SEEDS[0], *(make.student_seed(SEEDS[0], student.id) for student in ROSTER)]
+    for text in everything:
+        assert not any(str(seed) in text for seed in seeds)
+    for text in texts:
+        assert "### BEGIN" not in text
+    assert not list(own_course.glob("release/*"))
+    assert len(set(seeds)) == len(seeds)
+    assert make.student_seed(SEEDS[0], "Zo\u00eb") == make.student_seed(SEEDS[0], "Zoe\u0308")
+
+
+def test_a_later_roster_adds_students_and_changes_no_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def releases(folder: Path, command: str, name: str, *options: str) -> None:
+        (folder / "release" / name).mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(make, "_run", releases)  # nbgrader does the same each time
+    one, two = ROSTER[:2]
+    make.build(SEEDS[0], [CYCLE], tmp_path, [one])
+    before = (tmp_path / "handout" / one.id / CYCLE / f"{CYCLE}.ipynb").read_bytes()
+    make.build(SEEDS[0], [CYCLE], tmp_path, [two])
+    assert (tmp_path / "handout" / one.id / CYCLE / f"{CYCLE}.ipynb").read_bytes() == before
+    assert roster.read(tmp_path / roster.FILE) == [one, two]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_roster_is_read_as_spreadsheets_write_it(tmp_path: Path, separator: str) -> None:
+    rows = [
+        ["Room", "ID", "Last_Name"],
+        ["1", " Zoe\u0308 ", "Łuk"],
+        ["", "", ""],
+        ["2", "007", ""],
+    ]
+    file = tmp_path / "class.csv"
+    file.write_bytes("\r\n".join(map(separator.join, rows)).encode("utf-8-sig"))
+    assert roster.read(file) == [roster.Student("Zo\u00eb", last_name="Łuk"), roster.Student("007")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name\nann\n", "must have a column `id`"),
+        ("id\n", "must have a student a line"),
+        ("id\na/b\n", "able to name a folder; .*'a/b'"),
+        ("id,last_name\n,Ann\n", "able to name a folder; .*''"),
+        ("id\nann\nAnn\n", "one student's; .*'Ann', 'ann'"),
+    ],
+)
+def test_a_roster_that_is_none_says_why(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "class.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        roster.read(tmp_path / "class.csv")
+
+
 @pytest.fixture
 def cleaned(course: Path) -> Callable[[NotebookNode], NotebookNode]:
     """What a notebook is like before it is run."""
@@ -390,6 +503,49 @@ class TestLostCells:
         assert graded(notebook) == order
         best = points(whole.cells, lambda cell: metadata(cell).get("grade"))
         assert points(notebook.cells, lambda cell: metadata(cell).get("grade")) == best
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda cell: cell.metadata.pop("nbgrader"),
+            lambda cell: cell.metadata.update(nbgrader="mine"),
+            lambda cell: cell.metadata.update(nbgrader={"grade_id": ["a"], "grade": True}),
+            lambda cell: cell.metadata.nbgrader.update(grade_id="renamed"),
+            lambda cell: cell.metadata.nbgrader.update(grade=False, solution=True, locked=False),
+            lambda cell: cell.metadata.nbgrader.update(points=1000, schema_version=99),
+            lambda cell: cell.metadata.update(
+                nbgrader={"grade_id": cell.metadata.nbgrader.grade_id}
+            ),
+        ],
+        ids=["gone", "text", "broken", "renamed", "unmarked", "richer", "bare"],
+    )
+    def test_marks_come_back_whatever_became_of_them(self, course, cleaned, change) -> None:
+        notebook = answered(course, {})
+        whole = {metadata(cell)["grade_id"]: dict(metadata(cell)) for cell in notebook.cells}
+        order = graded(notebook)
+        for cell in notebook.cells:
+            if metadata(cell).get("grade"):
+                change(cell)
+        found = cleaned(notebook)
+        assert graded(found) == order
+        for cell in found.cells:
+            if by_machine(cell):
+                same = ("points", "locked", "solution", "cell_type")
+                mark, before = metadata(cell), whole[metadata(cell)["grade_id"]]
+                assert [mark[name] for name in same] == [before[name] for name in same]
+
+    def test_kernels_that_are_not_here_and_ids_that_are_there_twice(self, course, cleaned) -> None:
+        notebook = answered(course, {})
+        order = graded(notebook)
+        for kernel in ({}, {"kernelspec": {"name": "conda-env-mine", "display_name": "Mine"}}):
+            notebook.metadata = NotebookNode(kernel)
+            notebook.cells[2].id = notebook.cells[1].id
+            with warnings.catch_warnings(action="ignore"):  # nbformat says that it mends them
+                read = nbformat.reads(json.dumps(notebook), as_version=4)
+            found = cleaned(read)
+            assert found.metadata.kernelspec.name == "python3"
+            assert graded(found) == order
+            assert len({cell.id for cell in found.cells}) == len(found.cells)
 
     def test_of_two_halves_the_last_counts(self, course, cleaned) -> None:
         notebook = answered(course, {})
@@ -523,6 +679,33 @@ def test_of_outputs_only_text_and_pictures_come_back() -> None:
     assert "script" not in said(html)
     assert [output.name for output in noise.outputs] == ["stdout"]
     assert [output.output_type for output in quiet.outputs] == ["error"]
+
+
+@pytest.mark.slow
+def test_megabytes_of_output_are_cut_and_later_cells_count() -> None:
+    long, failed, later = run(
+        "print('x' * 70_000_000)",  # more than the sandbox takes of a notebook
+        "for _ in range(3):\n    print('y' * 10**6)\nassert False, 'z' * 10**6",
+        "print('later')",
+    )
+    assert len(said(long)) < 1.1e6
+    assert "cut here" in said(long)
+    assert [output.output_type for output in failed.outputs][-1] == "error"
+    assert len(said(failed)) < 1.2e6
+    assert later.outputs[0].text == "later\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "utc"),
+    [
+        ("2027-02-01 23:59:00+01:00", "2027-02-01 22:59:00"),
+        ("2027-02-01T23:59:00-08:00", "2027-02-02 07:59:00"),
+        ("2027-02-01 23:59:00 Europe/Paris", "2027-02-01 22:59:00"),
+        ("2027-02-01 23:59:00", "2027-02-01 23:59:00"),
+    ],
+)
+def test_times_of_submission_are_read_as_the_guide_says(written: str, utc: str) -> None:
+    assert str(parse_utc(written)) == utc
 
 
 @pytest.mark.slow

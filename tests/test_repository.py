@@ -24,7 +24,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # A module imports only from floors below its own.
 FLOORS = (
-    {"types"},
+    {"types", "extras"},
     {"numerics", "scalars"},
     {"expectations", "graphs", "matrices"},
     {"activations"},
@@ -41,6 +41,7 @@ FLOORS = (
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 INTERNAL = {
     "types",
+    "extras",
     "numerics",
     "scalars",
     "expectations",
@@ -121,6 +122,13 @@ def test_the_version_is_that_of_the_citation() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert project["version"] == citation["version"]
+
+
+def test_the_changelog_begins_with_the_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == project["version"]
 
 
 def test_the_package_is_typed() -> None:
@@ -208,6 +216,16 @@ def test_only_an_asked_for_build_of_the_book_asks_for_its_images() -> None:
     assert "freezechaos.data" not in lines("test")
 
 
+def test_a_site_without_solutions_goes_elsewhere() -> None:
+    command = ["make", "--dry-run", "book", "FETCH="]
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
+    for solutions, folder in (("", "--path-output . "), ("0", "--path-output ./_build/class ")):
+        done = subprocess.run(
+            [*command, f"SOLUTIONS={solutions}"], env={"PATH": os.environ["PATH"]}, **options
+        )
+        assert folder in done.stdout
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_run_what_there_is(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
@@ -217,7 +235,7 @@ def test_workflows_run_what_there_is(path: Path) -> None:
     for script in re.findall(r"(?m)^\.\S+/\w+$", run):
         assert os.access(ROOT / script, os.X_OK), script
     for action in filter(None, (step.get("uses") for step in steps)):
-        assert re.fullmatch(r"actions/[a-z-]+@v\d+", action)
+        assert re.fullmatch(r"actions/[a-z-]+@v\d+|pypa/gh-action-pypi-publish@release/v1", action)
     assert workflow[True].keys() & {"push", "release", "schedule"}  # YAML reads `on` as a truth
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
 

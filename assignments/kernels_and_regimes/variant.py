@@ -14,7 +14,7 @@ MEAN_DEGREE = {
 }
 """E[sigma'(Z)^2], the characteristic value without bias."""
 
-SLOPES = (-0.6, -0.5, -0.4, -0.3, -0.2, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+SLOPES = tuple(n / 100 for n in (*range(-60, -14), *range(15, 51)))
 
 
 def parameters(rng: np.random.Generator) -> dict[str, object]:

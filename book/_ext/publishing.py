@@ -7,19 +7,24 @@ branch `notebooks`, which the workflow that publishes the site fills with
     python book/_ext/publishing.py _build/notebooks
 """
 
+import json
 import os
 import re
 import sys
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+import course_map
 import cover
 import editions
+import metadata
 
 BRANCH = "notebooks"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -55,7 +60,7 @@ def package() -> str:
     """Return what pip installs the package from, as it is in this build, or nothing."""
     commit = os.environ.get("PUBLISH_COMMIT", "main")
     address = f"git+https://github.com/{repository()}@{commit}"
-    return f"freeze-and-chaos @ {address}" if repository() else ""
+    return f"freeze-and-chaos[explorers] @ {address}" if repository() else ""
 
 
 def write_branch(folder: Path) -> None:
@@ -127,6 +132,55 @@ def large(file: Path) -> bool:
         return min(picture.size) >= SMALLEST
 
 
+def tell_what_it_is(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """What search engines and archives of teaching material read: schema.org in JSON."""
+    if doctree is None:
+        return
+    address = f"{site()}{app.builder.get_target_uri(page)}" if repository() else ""
+    description = next(
+        meta["content"]
+        for meta in doctree.findall(nodes.meta)
+        if meta.get("name") == "description"
+    )
+    about: dict[str, Any] = {}
+    if page in editions.chapters():
+        chapter = course_map.read(page)
+        about = {
+            "teaches": re.sub(r"[$\\`]", "", chapter.objective),
+            "needs": tuple(course_map.read(need).title for need in chapter.needs),
+            "minutes": chapter.minutes,
+        }
+    title = doctree.next_node(nodes.title)
+    made = metadata.learning_resource(
+        title.astext() if title else page, description, address, **about
+    )
+    text = json.dumps(made, ensure_ascii=False).replace("<", "\\u003c")
+    context["metatags"] += f'<script type="application/ld+json">{text}</script>'
+
+
+def ask_for_mistakes(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Below every page a link to a form on GitHub with its address filled in."""
+    if repository():
+        at = f"{site()}{app.builder.get_target_uri(page)}"
+        form = urlencode({"template": "mistake.yml", "page": at})
+        address = f"https://github.com/{repository()}/issues/new?{form}"
+        context["theme_extra_footer"] += (
+            f' <a href="{escape(address)}">Report a mistake</a>'
+        )
+
+
 def launch_chapters_alone(
     app: Sphinx,
     page: str,
@@ -157,6 +211,8 @@ def draw_preview(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", use_addresses, priority=100)
     app.connect("html-page-context", describe, priority=400)
+    app.connect("html-page-context", tell_what_it_is, priority=900)
+    app.connect("html-page-context", ask_for_mistakes, priority=900)
     app.connect("html-page-context", launch_chapters_alone, priority=900)
     app.connect("build-finished", offer_plain_editions)
     app.connect("build-finished", draw_preview)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from math import inf
 
 import jax.numpy as jnp
-import tyro
 
 from . import activations, kernels, regimes
+from .extras import extra
+
+with extra("gan"):
+    import tyro
 
 _DESCRIPTION = """What depth, normalization and up-sampling do to a neural network, in numbers.
 

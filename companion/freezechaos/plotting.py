@@ -8,15 +8,18 @@ Figures keep their own white card, so they are the same in both themes and in pr
 from contextlib import ExitStack
 from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.text import Annotation
 
 from freezechaos import graphs
 from freezechaos.deconvolution import DeconvStack
+from freezechaos.extras import extra
+
+with extra("explorers"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.text import Annotation
 
 
 class Hue(NamedTuple):

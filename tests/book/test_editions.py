@@ -112,7 +112,7 @@ def test_what_is_published_installs_its_package_first(monkeypatch: pytest.Monkey
     notebook = editions.edition(CHAPTERS[0], "plain", publishing.package())
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     address = "git+https://github.com/someone/course@0123abc"
-    assert f'%pip install --quiet "freeze-and-chaos @ {address}"' in first.source
+    assert f'%pip install --quiet "freeze-and-chaos[explorers] @ {address}"' in first.source
     assert publishing.site() == "https://someone.github.io/course/"
     monkeypatch.setenv("PUBLISH_REPOSITORY", "Someone/someone.github.io")
     assert publishing.site() == "https://someone.github.io/"

@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 from pybtex.database import parse_file, parse_string
 
 import editions
+import metadata
 import publishing
 from execution_cache import BUILT
 from freezechaos import kernels
@@ -79,7 +80,11 @@ def violations(page: Page) -> list[str]:
     options = {
         "preload": False,  # it would fetch style sheets, which file:// forbids
         "resultTypes": ["violations"],
-        "rules": {"label-content-name-mismatch": {"enabled": True}},
+        # rules that axe leaves out unless asked: the first is experimental, the other WCAG 2.2's
+        "rules": {
+            "label-content-name-mismatch": {"enabled": True},
+            "target-size": {"enabled": True},
+        },
     }
     found = Axe().run(page, options=options).response["violations"]
     return [
@@ -116,6 +121,50 @@ def test_page_is_clean(site: Path, browser: Browser, name: str, width: int, sche
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
         problems += violations(page)
         assert not problems
+
+
+COVERED = """async () => {
+    const covered = [], parts = "a[href], button, input, summary";
+    for (const part of [...document.querySelectorAll(`article :is(${parts})`)].reverse()) {
+        part.focus();
+        if (document.activeElement !== part) continue;
+        await new Promise(requestAnimationFrame);
+        const bars = [...document.querySelectorAll("header, .bd-header-article")];
+        const ends = bars.map((bar) => bar.getBoundingClientRect());
+        const below = Math.max(0, ...ends.filter((bar) => bar.top <= 0).map((bar) => bar.bottom));
+        if (part.getBoundingClientRect().bottom <= below) covered.push(part.outerHTML);
+    }
+    return covered;
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [(1280, 500), (375, 700)])
+@pytest.mark.parametrize("name", ["03_freeze_and_chaos", "instructor"])
+def test_what_has_the_focus_is_not_below_the_header(
+    site: Path, browser: Browser, name: str, size: tuple[int, int]
+) -> None:
+    """Backwards, for then a page scrolls up, and what comes in comes in below the header."""
+    viewport = {"width": size[0], "height": size[1]}
+    with browser.new_context(viewport=viewport, reduced_motion="reduce") as context:
+        page = context.new_page()
+        settle(page, site / f"{name}.html")
+        assert page.evaluate(COVERED) == []
+
+
+@pytest.mark.browser
+def test_nothing_moves_where_less_motion_is_asked_for(site: Path, browser: Browser) -> None:
+    moving = """() => [...document.querySelectorAll("*")].map((part) => getComputedStyle(part))
+        .filter((s) => s.animationName !== "none" || s.scrollBehavior === "smooth"
+            || s.transitionDuration.split(",").some((time) => parseFloat(time) > 0)).length"""
+    found = {}
+    for motion in ("no-preference", "reduce"):
+        with browser.new_context(reduced_motion=motion) as context:
+            page = context.new_page()
+            settle(page, site / "03_freeze_and_chaos.html")
+            found[motion] = page.evaluate(moving)
+    assert found["no-preference"] > 0
+    assert found["reduce"] == 0
 
 
 @pytest.mark.browser
@@ -166,6 +215,20 @@ def test_page_describes_itself(site: Path, name: str) -> None:
     description = tags[0]["content"]
     assert 20 < len(description) <= 200
     assert not set("$\\{}") & set(description), "no formulas: set html_meta.description"
+
+
+@pytest.mark.parametrize("name", sorted([TOC["root"], *CHAPTERS]))
+def test_page_tells_archives_what_it_is(site: Path, name: str) -> None:
+    soup = parse(site, name)
+    (script,) = soup.find_all("script", type="application/ld+json")
+    told = json.loads(script.string)
+    (description,) = soup.find_all("meta", attrs={"name": "description"})
+    assert soup.h1
+    assert soup.h1.get_text().rstrip("#¶ ").endswith(told["name"])
+    assert told["description"] == description["content"]
+    assert told["license"] == metadata.TEXT_LICENCE
+    assert ("teaches" in told) == (name in editions.chapters())
+    assert not set("$\\`") & set(told.get("teaches", ""))
 
 
 @pytest.mark.parametrize("chapter", editions.chapters())

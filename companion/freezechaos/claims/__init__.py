@@ -6,14 +6,17 @@ what `verify` returns.
 
 from collections.abc import Callable
 
-from . import deconvolution as deconvolution
-from . import fully_connected as fully_connected
-from . import gan as gan
-from . import normalization as normalization
-from . import record
-from . import splits as splits
-from .record import Claim, claim
-from .report import Report, verify
+from ..extras import extra
+
+with extra("gan"):
+    from . import deconvolution as deconvolution
+    from . import fully_connected as fully_connected
+    from . import gan as gan
+    from . import normalization as normalization
+    from . import record
+    from . import splits as splits
+    from .record import Claim, claim
+    from .report import Report, verify
 
 __all__ = ["CLAIMS", "Claim", "Report", "claim", "verify"]
 

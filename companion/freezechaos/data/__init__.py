@@ -5,12 +5,15 @@
 arrays.
 """
 
-from .glyphs import Glyphs as Glyphs
-from .sets import Images as Images
-from .sets import available as available
-from .sets import draw as draw
-from .sets import load as load
-from .sets import of_the_book as of_the_book
-from .shapes import Latents as Latents
+from ..extras import extra
+
+with extra("data"):
+    from .glyphs import Glyphs as Glyphs
+    from .sets import Images as Images
+    from .sets import available as available
+    from .sets import draw as draw
+    from .sets import load as load
+    from .sets import of_the_book as of_the_book
+    from .shapes import Latents as Latents
 
 __all__ = ["Glyphs", "Images", "Latents", "available", "draw", "load", "of_the_book"]

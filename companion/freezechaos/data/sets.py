@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from ..extras import extra
 from . import archives, glyphs, photographs, shapes
 from .formats import read_idx, read_photographs
 
@@ -245,7 +246,8 @@ def _pool(name: str, split: str, path: Any) -> _Pool:
 
 
 def _digits(split: str) -> _Pool:
-    from sklearn.datasets import load_digits  # slow to import
+    with extra("data"):
+        from sklearn.datasets import load_digits  # slow to import
 
     digits, source = load_digits(), f"digits {split}: UCI, CC BY 4.0"
     return _Pool(digits.images, digits.target, _TEN, 8, source, white=16)

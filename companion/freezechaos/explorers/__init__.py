@@ -1,33 +1,36 @@
 """Figures that the reader turns, on a published page without a kernel and in JupyterLab."""
 
-from freezechaos.explorers.ancestry import shared_ancestry
-from freezechaos.explorers.axes import Axis, Choice
-from freezechaos.explorers.borders import border_frames
-from freezechaos.explorers.checkerboards import checkerboard_modes
-from freezechaos.explorers.combs import lattice_faders
-from freezechaos.explorers.decomposed import batch_norm_bench
-from freezechaos.explorers.explorer import Explorer
-from freezechaos.explorers.films import training_film
-from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
-from freezechaos.explorers.layerwise import layerwise_learning
-from freezechaos.explorers.learning import learning_curves
-from freezechaos.explorers.live import Live
-from freezechaos.explorers.mixing import hermite_mixer
-from freezechaos.explorers.neurons import one_neuron
-from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
-from freezechaos.explorers.odd import (
-    bistable_map,
-    moving_origin,
-    two_candidates,
-    two_value_model,
-)
-from freezechaos.explorers.positions import pixel_kernels
-from freezechaos.explorers.prior import random_functions
-from freezechaos.explorers.push import one_push
-from freezechaos.explorers.race import race_on_the_circle
-from freezechaos.explorers.readout import Bands
-from freezechaos.explorers.training import training_on_the_circle
-from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar, Pushed
+from freezechaos.extras import extra
+
+with extra("explorers"):
+    from freezechaos.explorers.ancestry import shared_ancestry
+    from freezechaos.explorers.axes import Axis, Choice
+    from freezechaos.explorers.borders import border_frames
+    from freezechaos.explorers.checkerboards import checkerboard_modes
+    from freezechaos.explorers.combs import lattice_faders
+    from freezechaos.explorers.decomposed import batch_norm_bench
+    from freezechaos.explorers.explorer import Explorer
+    from freezechaos.explorers.films import training_film
+    from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
+    from freezechaos.explorers.layerwise import layerwise_learning
+    from freezechaos.explorers.learning import learning_curves
+    from freezechaos.explorers.live import Live
+    from freezechaos.explorers.mixing import hermite_mixer
+    from freezechaos.explorers.neurons import one_neuron
+    from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
+    from freezechaos.explorers.odd import (
+        bistable_map,
+        moving_origin,
+        two_candidates,
+        two_value_model,
+    )
+    from freezechaos.explorers.positions import pixel_kernels
+    from freezechaos.explorers.prior import random_functions
+    from freezechaos.explorers.push import one_push
+    from freezechaos.explorers.race import race_on_the_circle
+    from freezechaos.explorers.readout import Bands
+    from freezechaos.explorers.training import training_on_the_circle
+    from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar, Pushed
 
 __all__ = [
     "Axis",

@@ -9,37 +9,40 @@ has those that come with the package.
 From a command line: `python -m freezechaos.gan train --preset smoke`.
 """
 
-from . import experiments, pictures, study
-from .classifier import Classifier, feature_metrics, real_floor
-from .distances import (
-    Classes,
-    Coverage,
-    Density,
-    KernelDistance,
-    classes_covered,
-    density_coverage,
-    frechet,
-    kernel_distance,
-    precision_recall,
-)
-from .game import State
-from .indicators import (
-    Border,
-    Lattice,
-    Variances,
-    border,
-    checkerboard,
-    discriminator_accuracy,
-    diversity,
-    image_metrics,
-    lattice,
-    near_nyquist,
-    variances,
-)
-from .losses import LOSSES, Loss
-from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
-from .presets import PRESETS, Preset
-from .training import DivergedError, train
+from ..extras import extra
+
+with extra("gan"):
+    from . import experiments, pictures, study
+    from .classifier import Classifier, feature_metrics, real_floor
+    from .distances import (
+        Classes,
+        Coverage,
+        Density,
+        KernelDistance,
+        classes_covered,
+        density_coverage,
+        frechet,
+        kernel_distance,
+        precision_recall,
+    )
+    from .game import State
+    from .indicators import (
+        Border,
+        Lattice,
+        Variances,
+        border,
+        checkerboard,
+        discriminator_accuracy,
+        diversity,
+        image_metrics,
+        lattice,
+        near_nyquist,
+        variances,
+    )
+    from .losses import LOSSES, Loss
+    from .models import Discriminator, Generator, discriminator, generator, upsampling_stack
+    from .presets import PRESETS, Preset
+    from .training import DivergedError, train
 
 __all__ = [
     "LOSSES",

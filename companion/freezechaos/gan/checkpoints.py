@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 
+from ..extras import extra
 from .presets import Preset
 
 Tree = TypeVar("Tree")
@@ -60,7 +61,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, preset: Preset, *, reads_only: bool = False):
-        import orbax.checkpoint as orbax  # slow to import
+        with extra("gan"):
+            import orbax.checkpoint as orbax  # slow to import
 
         self.folder, self._orbax, self._writes = Path(folder).absolute(), orbax, not reads_only
         if self._writes:

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import jax
 import numpy as np
-import tyro
-from tyro import conf
 
 from .. import checks
+from ..extras import extra
 from . import classifier, devices, game, pictures, study, training
 from .checkpoints import (
     BrokenCheckpointError,
@@ -25,6 +24,10 @@ from .experiments import EXPERIMENTS
 from .indicators import image_metrics
 from .presets import PRESETS, Preset
 from .training import DivergedError
+
+with extra("gan"):
+    import tyro
+    from tyro import conf
 
 _MISTAKES = (
     ValueError, TypeError, OSError, DivergedError, BrokenCheckpointError, FolderInUseError,
