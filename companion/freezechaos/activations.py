@@ -12,7 +12,7 @@ So the map is kept in three pieces:
   with a kink (or with features too fine for its Hermite series).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from math import pi, sqrt
@@ -31,7 +31,7 @@ from .numerics import floating, read_only, safe_sqrt
 from .types import Number
 
 _SERIES_LENGTH = 2048  # Hermite coefficients looked at to tell smooth activations from others
-_CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
+CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ class End:
         series = _chopped(self.coefficients, float(jnp.finfo(x.dtype).eps) / 8)
         place = 2 ** (1 + self.power) * x - 1
         derivative = _derivative_series(series, self.power)
-        return x * _clenshaw(series, place), x * _clenshaw(derivative, place)
+        value, slope = (clenshaw([float(c) for c in cs], place) for cs in (series, derivative))
+        return x * value, x * slope
 
 
 @jax.tree_util.register_static
@@ -165,14 +166,15 @@ class Activation:
         far = moment - self.derivative_dual(1 - gap)
         return jnp.where(gap <= 0.5, moment * near, far)
 
+    @property
+    def affine_part(self) -> tuple[float, float]:
+        """a_0^2 and a_1^2."""
+        return float(self.centre[0]), float(self.centre[1])
+
     def centre_series(self, rho: Array) -> tuple[Array, Array]:
         """sum_{k>=2} a_k^2 rho^k and its derivative, for |rho| <= 1/2."""
-        length = 26 if rho.dtype == jnp.float32 else _CENTRE_LENGTH
-        value = slope = jnp.zeros_like(rho)
-        for coefficient in self.centre[length:1:-1]:
-            slope = slope * rho + value
-            value = value * rho + float(coefficient)
-        return value * rho * rho, (slope * rho + 2 * value) * rho
+        length = 26 if rho.dtype == jnp.float32 else CENTRE_LENGTH
+        return power_series([float(coefficient) for coefficient in self.centre[: length + 1]], rho)
 
     def _dual_pair(self, correlation: ArrayLike) -> tuple[Array, Array]:
         rho = floating(correlation)
@@ -186,7 +188,7 @@ class Activation:
             value = end.value * self.second_moment + moment * gap * (end.slope + bend)
             ends.append((value, sign * moment * (end.slope + derivative_bend)))
         series, derivative_series = self.centre_series(jnp.where(jnp.abs(rho) <= 0.5, rho, 0))
-        a0, a1 = float(self.centre[0]), float(self.centre[1])
+        a0, a1 = self.affine_part
         middle = (a0 + a1 * rho + series, a1 + derivative_series)
         value, slope = (
             jnp.where(rho > 0.5, above, jnp.where(rho < -0.5, below, inside))
@@ -409,7 +411,7 @@ def _activation(given: _Given, base: _Base, name: str, share: float) -> Activati
     mean = share * float(base.hermite[0])
     lost = mean * (2 * float(base.hermite[0]) - mean)  # of every moment E[sigma(u) sigma(v)]
     variance = base.second_moment - lost
-    centre = base.hermite[:_CENTRE_LENGTH] ** 2 / variance
+    centre = base.hermite[:CENTRE_LENGTH] ** 2 / variance
     centre[0] = (base.hermite[0] - mean) ** 2 / variance
     deviation = sqrt(variance)
     opposite = (base.opposite_moment - lost) / variance
@@ -651,9 +653,18 @@ def _integrated(derivative_bend: np.ndarray, power: float) -> np.ndarray:
     return np.linalg.solve(matrix, derivative_bend)
 
 
-def _clenshaw(coefficients: np.ndarray, t: Array) -> Array:
+def clenshaw(coefficients: Sequence[float | Array], t: Array) -> Array:
     """The Chebyshev series at t in [-1, 1]."""
     current = following = jnp.zeros_like(t)
     for coefficient in coefficients[:0:-1]:
-        current, following = 2 * t * current - following + float(coefficient), current
-    return t * current - following + float(coefficients[0])
+        current, following = 2 * t * current - following + coefficient, current
+    return t * current - following + coefficients[0]
+
+
+def power_series(coefficients: Sequence[float | Array], rho: Array) -> tuple[Array, Array]:
+    """sum_{k>=2} c_k rho^k and its derivative, of the coefficients c_0, c_1, ..."""
+    value = slope = jnp.zeros_like(rho)
+    for coefficient in coefficients[:1:-1]:
+        slope = slope * rho + value
+        value = value * rho + coefficient
+    return value * rho * rho, (slope * rho + 2 * value) * rho

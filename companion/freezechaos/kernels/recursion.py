@@ -206,6 +206,13 @@ def from_gap(
 def _at_depth(
     activation: Activation, beta: Array, depth: Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
+    return through_layers(activation, beta, depth, cosine, gap)
+
+
+def through_layers(
+    activation: "Activation | Seen", beta: Array, depth: Array, cosine: Array, gap: Array
+) -> tuple[Array, Array, Array]:
+    """What `from_gap` gives, by the loop itself, also for an activation that JAX is tracing."""
     state = lax.fori_loop(
         1,
         depth,
@@ -373,7 +380,7 @@ def _characteristic(activation: Activation, beta: Array) -> tuple[Array, Array]:
     """r - 1 and r = (1 - beta^2) E[sigma'^2]; the first keeps its digits at the edge."""
     moment = activation.derivative_second_moment
     r = moment * (1 - beta) * (1 + beta)
-    if moment <= 1:
+    if not isinstance(moment, float) or moment <= 1:
         return (moment - 1) - moment * beta**2, r
     critical = float(np.sqrt(1 - 1 / moment))
     rounded = float(np.asarray(critical, beta.dtype))
@@ -433,7 +440,7 @@ def _from_centre(activation: Activation, beta: Array, rho: Array) -> _Step:
     """In between: what one layer adds to Sigma."""
     scale, moment = (1 - beta) * (1 + beta), activation.derivative_second_moment
     rho = jnp.where(jnp.abs(rho) <= 0.5, rho, 0)
-    constant, linear = (float(c) for c in activation.centre[:2])
+    constant, linear = activation.affine_part
     series, derivative_series = activation.centre_series(rho)
     shrink = (1 - linear) + beta**2 * linear
     increment = (beta**2 + scale * constant) + scale * series - shrink * rho
