@@ -1,0 +1,276 @@
+"""What a jaxpr says, with nothing left to call: equations over values, loops as programs within.
+
+Calls (`jit`, custom derivatives, `remat`) are inlined, what is computed twice is kept once, what
+does not change in a loop is moved in front of it, numbers are computed here and now, and random
+keys become the two words that they are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.interpreters import partial_eval
+
+from .keys import REWRITTEN, physical
+
+_BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+_CALLS = {
+    "jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call",
+    "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_lin",
+}  # fmt: skip
+_SAME = {
+    "copy", "copy_p", "stop_gradient", "optimization_barrier", "name", "device_put",
+    "random_wrap", "random_unwrap", "sharding_constraint", "pvary",
+}  # fmt: skip
+
+
+class Unsupported(NotImplementedError):
+    """Something that JAX can, and a page cannot yet."""
+
+
+@dataclass(eq=False)
+class Value:
+    """An array that is known when the program runs, or, with `data`, here and now."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    level: int = 0
+    data: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(eq=False)
+class Equation:
+    """One primitive; `bodies` are the programs of a loop or of branches."""
+
+    name: str
+    inputs: list[Value]
+    outputs: list[Value]
+    params: dict[str, Any]
+    where: str = ""
+    bodies: list["Program"] = field(default_factory=list)
+
+    def reads(self) -> set[Value]:
+        """Return all that it needs, what its bodies take from outside among it."""
+        return set(self.inputs).union(*(body.reads() for body in self.bodies))
+
+
+@dataclass(eq=False)
+class Program:
+    """Inputs to outputs; what else its equations read lies outside."""
+
+    inputs: list[Value]
+    outputs: list[Value] = field(default_factory=list)
+    equations: list[Equation] = field(default_factory=list)
+
+    def reads(self) -> set[Value]:
+        read = set(self.outputs).union(*(equation.reads() for equation in self.equations))
+        made = set(self.inputs).union(*(equation.outputs for equation in self.equations))
+        return {value for value in read - made if value.data is None}
+
+
+def trace(function: Callable[..., Any], *examples: Any) -> tuple[Program, str]:
+    """Return the program of `function` at arrays like `examples`, and the function's name."""
+    closed = jax.make_jaxpr(function)(*examples)
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    jaxpr, kept = partial_eval.dce_jaxpr(
+        closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
+    )
+    return _Flattener(name).program(ClosedJaxpr(jaxpr, closed.consts)), name
+
+
+@dataclass(eq=False)
+class _Scope:
+    """Where equations go: the function, or the body of a loop or a branch."""
+
+    program: Program
+    level: int
+    branch: bool
+    known: dict[Any, list[Value]] = field(default_factory=dict)
+
+
+class _Flattener:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.scopes: list[_Scope] = []
+        self.constants: dict[Any, Value] = {}
+
+    def program(self, closed: ClosedJaxpr) -> Program:
+        return self.body(closed, [self.value(var.aval, 0) for var in closed.jaxpr.invars])
+
+    def body(
+        self, closed: ClosedJaxpr, inputs: list[Value], given: Sequence[Value] = (),
+        *, branch: bool = False,
+    ) -> Program:  # fmt: skip
+        """Flatten into a program of its own; `given` come before `inputs`, from outside."""
+        level = len(self.scopes)
+        for value in inputs:
+            value.level = level
+        program = Program(inputs)
+        self.scopes.append(_Scope(program, level, branch))
+        program.outputs = self.inline(closed, [*given, *inputs])
+        self.scopes.pop()
+        return program
+
+    def inline(self, closed: ClosedJaxpr, arguments: Sequence[Value]) -> list[Value]:
+        consts = [self.constant(const) for const in closed.consts]
+        values = dict(zip(closed.jaxpr.constvars, consts, strict=True))
+        values.update(zip(closed.jaxpr.invars, arguments, strict=True))
+
+        def read(atom: Any) -> Value:
+            return self.constant(atom.val) if isinstance(atom, Literal) else values[atom]
+
+        for equation in closed.jaxpr.eqns:
+            results = self.equation(equation, [read(atom) for atom in equation.invars])
+            values.update(zip(equation.outvars, results, strict=True))
+        return [read(atom) for atom in closed.jaxpr.outvars]
+
+    def equation(self, equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+        name, params = equation.primitive.name, equation.params
+        if name in _CALLS:
+            return self.inline(_closed(next(params[k] for k in _BODIES if k in params)), inputs)
+        if name in _SAME:
+            return inputs
+        where = _where(equation)
+        if name in REWRITTEN:
+            return self.rewritten(REWRITTEN[name](**params), equation, inputs)
+        if name == "scan":
+            return self.scan(params, inputs, where)
+        if name == "while":
+            return self.loop(params, inputs, where)
+        if name == "cond":
+            return self.branches(params, inputs, where)
+        shapes = [physical(var.aval) for var in equation.outvars]
+        if len(inputs) and all(v.data is not None and v.size == 1 for v in inputs):
+            if all(np.prod(shape) == 1 for shape, _ in shapes) and all(
+                not jax.dtypes.issubdtype(var.aval.dtype, jax.dtypes.extended)
+                for var in (*equation.invars, *equation.outvars)
+            ):
+                return self.computed(equation, inputs)
+        params = _with_words(name, params, equation)
+        return self.add(Equation(name, inputs, [], params, where), shapes)
+
+    def add(
+        self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]
+    ) -> list[Value]:
+        """Put it as far out as what it reads allows, but never out of a branch."""
+        level = max((value.level for value in equation.reads()), default=0)
+        branch = max((scope.level for scope in self.scopes if scope.branch), default=0)
+        scope = self.scopes[max(level, branch)]
+        key = None
+        if not equation.bodies:
+            params = sorted((name, str(value)) for name, value in equation.params.items())
+            key = (equation.name, *map(id, equation.inputs), str(params), str(shapes))
+            if key in scope.known:
+                return scope.known[key]
+        equation.outputs = [Value(shape, dtype, scope.level) for shape, dtype in shapes]
+        scope.program.equations.append(equation)
+        if key is not None:
+            scope.known[key] = equation.outputs
+        return equation.outputs
+
+    def computed(self, equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+        with jax.ensure_compile_time_eval():
+            results = equation.primitive.bind(*(v.data for v in inputs), **equation.params)
+        several = equation.primitive.multiple_results
+        return [self.constant(result) for result in (results if several else [results])]
+
+    def rewritten(
+        self, function: Callable[..., Any], equation: JaxprEqn, inputs: list[Value]
+    ) -> list[Value]:
+        examples = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in inputs]
+        return self.inline(jax.make_jaxpr(function)(*examples), inputs)
+
+    def constant(self, array: Any) -> Value:
+        if hasattr(array, "dtype") and jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+            array = jax.random.key_data(array)
+        data = np.asarray(array)
+        if data.dtype == object or data.dtype.kind not in "biuf":
+            raise Unsupported(f"`{self.name}` holds a constant of the type {data.dtype}.")
+        key = data.dtype.name, data.shape, data.tobytes()
+        if key not in self.constants:
+            self.constants[key] = Value(data.shape, data.dtype.name, 0, data)
+        return self.constants[key]
+
+    def value(self, aval: Any, level: int) -> Value:
+        return Value(*physical(aval), level)
+
+    def scan(self, params: dict[str, Any], inputs: list[Value], where: str) -> list[Value]:
+        """Body inputs: the carry, then one slice of every array that is walked along."""
+        consts, carried = params["num_consts"], params["num_carry"]
+        body, level = params["jaxpr"], len(self.scopes)
+        inner = [self.value(var.aval, level) for var in body.jaxpr.invars[consts:]]
+        program = self.body(body, inner, inputs[:consts])
+        kept = {"carried": carried, "length": params["length"], "reverse": params["reverse"]}
+        shapes = [(v.shape, v.dtype) for v in program.outputs[:carried]]
+        shapes += [((params["length"], *v.shape), v.dtype) for v in program.outputs[carried:]]
+        return self.add(Equation("scan", inputs[consts:], [], kept, where, [program]), shapes)
+
+    def loop(self, params: dict[str, Any], inputs: list[Value], where: str) -> list[Value]:
+        level, first = len(self.scopes), params["cond_nconsts"]
+        start = first + params["body_nconsts"]
+        bodies = []
+        for name, given in (("cond", inputs[:first]), ("body", inputs[first:start])):
+            closed = params[f"{name}_jaxpr"]
+            inner = [self.value(var.aval, level) for var in closed.jaxpr.invars[len(given) :]]
+            bodies.append(self.body(closed, inner, given))
+        shapes = [(v.shape, v.dtype) for v in bodies[1].inputs]
+        return self.add(Equation("while", inputs[start:], [], {}, where, bodies), shapes)
+
+    def branches(self, params: dict[str, Any], inputs: list[Value], where: str) -> list[Value]:
+        index, arguments = inputs[0], inputs[1:]
+        if index.data is not None:
+            chosen = int(np.clip(index.data, 0, len(params["branches"]) - 1))
+            return self.inline(params["branches"][chosen], arguments)
+        bodies = [self.body(b, [], arguments, branch=True) for b in params["branches"]]
+        shapes = [(v.shape, v.dtype) for v in bodies[0].outputs]
+        return self.add(Equation("cond", [index], [], {}, where, bodies), shapes)
+
+
+def _closed(jaxpr: Any) -> ClosedJaxpr:
+    return ClosedJaxpr(jaxpr, ()) if isinstance(jaxpr, Jaxpr) else jaxpr
+
+
+def _where(equation: JaxprEqn) -> str:
+    """The line of Python that asked for it, the first that is not JAX's own."""
+    frames = equation.source_info.traceback
+    for frame in frames.frames if frames else ():
+        if "/jax/" not in frame.file_name and "site-packages/jax" not in frame.file_name:
+            return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
+    return "an unknown line"
+
+
+def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[str, Any]:
+    """Shapes of keys, with the axis of their two words."""
+    if not equation.invars or not jax.dtypes.issubdtype(
+        equation.invars[0].aval.dtype, jax.dtypes.prng_key
+    ):
+        return params
+    axes, aval = len(equation.invars[0].aval.shape), equation.outvars[0].aval
+    changed = {
+        "slice": lambda: {
+            "start_indices": (*params["start_indices"], 0),
+            "limit_indices": (*params["limit_indices"], 2),
+            "strides": params["strides"] and (*params["strides"], 1),
+        },
+        "squeeze": dict,
+        "reshape": lambda: {"new_sizes": (*params["new_sizes"], 2)},
+        "broadcast_in_dim": lambda: {
+            "shape": (*params["shape"], 2),
+            "broadcast_dimensions": (*params["broadcast_dimensions"], len(aval.shape)),
+        },
+        "transpose": lambda: {"permutation": (*params["permutation"], axes)},
+        "concatenate": dict,
+    }
+    if name not in changed:
+        raise Unsupported(
+            f"`{name}` of random keys is not known to a page, asked for at {_where(equation)}. "
+            "Use jax.random.split, fold_in, bits and what builds on them."
+        )
+    return params | changed[name]()

@@ -1,0 +1,11 @@
+"""Primitives with loops of their own: a step takes the scope and the equation to its results."""
+
+from collections.abc import Callable
+
+from .control import CONTROL
+from .emit import Located, Scope
+from .moving import MOVING
+from .products import PRODUCTS
+from .reductions import REDUCTIONS
+
+STEPS: dict[str, Callable[..., list[Located]]] = {**CONTROL, **MOVING, **PRODUCTS, **REDUCTIONS}
