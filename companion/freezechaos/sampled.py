@@ -1,15 +1,13 @@
 """Activations known by their values alone, all of it pure JAX: what a page computes as one types.
 
 `activations` asks a function wherever it likes, in NumPy. Here the function has been asked already,
-at the points of `mesh`, and everything after that can be traced, compiled and mapped. What the
-Hermite series of so few terms leaves out is what kinks do, and that is known: with f'' = j_i at
-the kinks c_i, as Dirac deltas, and q_i more to the right of them, the coefficients
-
-    a_k = E[f''(Z) h_{k-2}(Z)] / sqrt(k (k - 1))
-
-of that part alone are S_k, and its dual map follows from Mehler's formula, since
-R''(rho) = E[f''(u) f''(v)]. So R is the series of a_k^2 - S_k^2, which dies out early, and an
-integral over the angle.
+at the points of a `Mesh`, and everything after that can be traced, compiled and mapped. What a
+Hermite series leaves out after so many terms is what kinks do, and that is known. Let f', f'' and
+f''' jump by j, q and p at the kinks c. Then f'' = j delta(x - c) + q 1(x > c) + p max(x - c, 0)
+and smoother, and by a_k = E[f''(Z) h_{k-2}(Z)] / sqrt(k (k - 1)) the share of the three in a_k^2,
+up to p^2 and p q, is known for all k. Their share in the dual map follows from Mehler's formula,
+since R''(rho) = E[f''(u) f''(v)], as an integral over the angle; the series of what remains
+of a_k^2 dies out early.
 """
 
 from dataclasses import dataclass
@@ -22,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.scipy.special import erf
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from .activations import CENTRE_LENGTH, clenshaw, power_series
+from .activations import CENTRE_LENGTH, DualMap, clenshaw, power_series
 from .numerics import safe_sqrt
 
 RADIUS = 12.0
@@ -45,12 +43,14 @@ class Mesh(NamedTuple):
 
     Attributes:
         left, width: of each panel; together they are symmetric around 0. A panel may be empty.
-        kinks: places where the function may have a kink or a jump, any number beyond 12 for none.
-        right_of: the panel that begins at each of them.
+        count: how many places are given at which the function may have a kink or a jump.
+        kinks: these places; the rest is 0.
+        right_of: the panel that begins at each of them; the rest is -1.
     """
 
     left: Float[Array, " panels"]
     width: Float[Array, " panels"]
+    count: Int[Array, ""]
     kinks: Float[Array, " kinks"]
     right_of: Float[Array, " kinks"]
 
@@ -84,8 +84,8 @@ class _End:
 
     value: Array
     slope: Array
-    series: list[Array]
-    derivative: list[Array]
+    series: Array
+    derivative: Array
 
     def bend(self, gap: Array) -> tuple[Array, Array]:
         x = safe_sqrt(gap)
@@ -94,13 +94,14 @@ class _End:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class Sampled(DualMap):
     """An activation for `kernels`, with numbers that may be traced."""
 
     mean: Array
     deviation: Array
+    second_moment: Array
     derivative_second_moment: Array
-    centre: list[Array]
+    centre: Array
     plus: _End
     minus: _End
 
@@ -122,7 +123,7 @@ def seen(values: Float[Array, "panels nodes"], mesh: Mesh) -> Seen:
 
     measure = _density(_places(mesh)) * mesh.width[:, None] / 2 * _weights()[None]
     slopes, ends = _derivatives(values, mesh)
-    jumps, kink, bent = _singular(ends, mesh)
+    jumps = _jumps(ends, mesh)
     hermite = hermite_sums(measure * values, _places(mesh))
 
     def mean(left: Array, right: Array) -> Array:
@@ -130,17 +131,17 @@ def seen(values: Float[Array, "panels nodes"], mesh: Mesh) -> Seen:
 
     mirror = partial(jnp.flip, axis=(0, 1))
     moment = mean(slopes, slopes)
-    kinks = _Kinks(mesh.kinks, kink, bent)
-    regular = hermite**2 - kinks.coefficients() ** 2
-    bends = [_bends(regular, kinks, sign, moment) for sign in (1, -1)]
+    kinks = _Kinks(mesh.count, mesh.kinks, *jumps[1:])
+    regular = hermite**2 - kinks.shares()
+    signs = jnp.array([1.0, -1.0], moment.dtype)
     return Seen(
         hermite=hermite,
         second_moment=mean(values, values),
         slope_moment=moment,
         opposite=mean(values, mirror(values)),
         opposite_slope=mean(slopes, mirror(slopes)),
-        bends=jnp.stack(bends),
-        jumps=jumps,
+        bends=lax.map(partial(_bends, regular, kinks, moment), signs),
+        jumps=jumps[0],
     )
 
 
@@ -151,18 +152,19 @@ def recentred(seen: Seen, share: Float[Array, ""]) -> Sampled:
     variance = seen.second_moment - lost
     square = seen.hermite[:CENTRE_LENGTH] ** 2 / variance
     first = (seen.hermite[0] - shift) ** 2 / variance
-    (plus, plus_slope), (minus, minus_slope) = ([list(b) for b in bend] for bend in seen.bends)
+    plus, minus = seen.bends
     one = jnp.ones_like(variance)
     return Sampled(
         mean=shift,
         deviation=jnp.sqrt(variance),
+        second_moment=one,
         derivative_second_moment=seen.slope_moment / variance,
-        centre=[first, *(square[k] for k in range(1, CENTRE_LENGTH))],
-        plus=_End(one, -one, plus, plus_slope),
+        centre=jnp.concatenate([first[None], square[1:]]),
+        plus=_End(one, -one, *plus),
         minus=_End(
             (seen.opposite - lost) / variance,
             seen.opposite_slope / seen.slope_moment,
-            minus, minus_slope,
+            *minus,
         ),
     )  # fmt: skip
 
@@ -193,90 +195,106 @@ def _weights() -> Array:
 
 
 def _derivatives(values: Array, mesh: Mesh) -> tuple[Array, Array]:
-    """f' at the nodes, and f, f', f'' at both ends of each panel, [panels, 2, 3]."""
+    """f' at the nodes, and f, f', f'', f''' at both ends of each panel, [panels, 2, 4]."""
     degree = jnp.arange(NODES, dtype=values.dtype)
     angle = pi - pi * (jnp.arange(NODES, dtype=values.dtype) + 0.5) / NODES
     turned = angle[:, None] * degree
     weight = jnp.where(degree == 0, 1, 2) / NODES
     series = (values @ jnp.cos(turned)) * weight  # in Chebyshev polynomials
     slopes = series @ (degree * jnp.sin(turned) / jnp.sin(angle)[:, None]).T
-    odd = 1 - 2 * (degree % 2)
-    right = jnp.stack([jnp.ones_like(degree), degree**2, degree**2 * (degree**2 - 1) / 3])
-    left = right * odd * jnp.array([1.0, -1.0, 1.0], values.dtype)[:, None]
     per_width = jnp.where(mesh.width > 0, 2 / jnp.where(mesh.width > 0, mesh.width, 1), 0)
-    scale = jnp.stack([jnp.ones_like(per_width), per_width, per_width**2], axis=1)
-    ends = jnp.stack([series @ left.T * scale, series @ right.T * scale], axis=1)
+    square, sign = degree**2, 1 - 2 * (degree % 2)
+    rising, scaled = [jnp.ones_like(degree)], [jnp.ones_like(per_width)]
+    for order in range(3):  # of the derivatives of T_k at 1
+        rising.append(rising[-1] * (square - order**2) / (2 * order + 1))
+        scaled.append(scaled[-1] * per_width)
+    right = [series @ one * scale for one, scale in zip(rising, scaled, strict=True)]
+    falling = [(-1) ** order * one * sign for order, one in enumerate(rising)]
+    left = [series @ one * scale for one, scale in zip(falling, scaled, strict=True)]
+    ends = jnp.stack([jnp.stack(left, axis=1), jnp.stack(right, axis=1)], axis=1)
     return slopes * per_width[:, None], ends
 
 
 class _Kinks(NamedTuple):
-    """Where f' jumps and f'' does: f'' = sum kink delta(x - place) + bent 1(x > place) + smooth."""
+    """By how much f', f'' and f''' jump, and where."""
 
+    count: Array
     places: Array
     kink: Array
-    bent: Array
+    bend: Array
+    twist: Array
 
-    def coefficients(self) -> Array:
-        """S_k, k < TERMS."""
+    def shares(self) -> Array:
+        """What they are of a_k^2, k < TERMS."""
         density = _density(self.places)
-        delta = hermite_sums(self.kink * density, self.places)
-        step = hermite_sums(self.bent * density, self.places)
+        delta, step, ramp = (
+            hermite_sums(size * density, self.places)
+            for size in (self.kink, self.bend, self.twist)
+        )
         k = jnp.arange(2, TERMS, dtype=delta.dtype)
-        first = jnp.sum(self.bent * _share(-self.places))[None]
-        step = jnp.concatenate([first, step[: TERMS - 3] / jnp.sqrt(k[:-1] - 1)])
-        tail = (delta[: TERMS - 2] + step) / jnp.sqrt(k * (k - 1))
-        return jnp.concatenate([jnp.zeros(2, tail.dtype), tail])
+        root, below = jnp.sqrt(k[:-1] - 1), _share(-self.places)
+        first = jnp.sum(self.bend * below)
+        second = jnp.sum(self.twist * (density - self.places * below))
+        third = jnp.sum(self.twist * below)
+        step = jnp.concatenate([first[None], step[: TERMS - 3] / root])
+        ramp = ramp[: TERMS - 4] / (root[1:] * root[:-1])
+        ramp = jnp.concatenate([jnp.stack([second, third]), ramp])
+        delta = delta[: TERMS - 2]
+        found = ((delta + step) ** 2 + 2 * delta * ramp) / (k * (k - 1))
+        return jnp.concatenate([jnp.zeros(2, found.dtype), found])
 
-    def curvature(self, angle: Array, sign: int) -> tuple[Array, Array]:
-        """Of sum S_k^2 (sign rho)^k, rho = cos(angle): the integrals over the angles from 0 of
+    def curvature(self, angle: Array, sign: Array) -> tuple[Array, Array]:
+        """Of what they are of R(sign cos t): the integrals from t = 0 to the angles of
 
-            W(t) dt   and   W(t) (cos t - cos angle) dt,   W = R''(cos t) sin t.
+        R'' sin t   and   R'' sin t (cos t - cos angle).
         """
-        a, b = self.places[:, None], self.places
-        pairs = {
-            "kinks": self.kink[:, None] * self.kink,
-            "mixed": 2 * self.kink[:, None] * _density(a) * self.bent,
-            "bents": self.bent[:, None] * self.bent,
-        }
-        above = jnp.maximum(_share(-b) - _share(a), 0) if sign < 0 else _share(-jnp.maximum(a, b))
-        whole = jnp.sum(pairs["bents"] * above)
-        fall = 1 - jnp.cos(angle)
-
-        def add(sums: tuple[Array, Array], node: Array) -> tuple[tuple[Array, Array], None]:
-            place, weight = node
-            t, dt = angle * place, angle * weight
-            cosine, sine = jnp.cos(t), jnp.sin(t)
-            rest = 2 * jnp.sin((angle - t) / 2) * jnp.sin((angle + t) / 2)
-            c, s = cosine[:, None, None], sine[:, None, None]
-            meet = jnp.exp(-((a - sign * b) ** 2) / (2 * s**2) - sign * a * b / (1 + c)) / (2 * pi)
-            pass_ = _share((sign * c * a - b) / s)
-            kinks, bents = (jnp.sum(pairs[n] * meet, axis=(1, 2)) for n in ("kinks", "bents"))
-            steep = kinks + jnp.sum(pairs["mixed"] * pass_, axis=(1, 2)) * sine
-            by_slope = steep - sign * bents * rest
-            by_value = steep * rest - sign * bents * rest**2 / 2
-            return (sums[0] + dt * by_slope, sums[1] + dt * by_value), None
-
         x, w = np.polynomial.legendre.leggauss(_ANGLES)
-        start = whole * fall, whole * fall**2 / 2
-        return lax.scan(add, start, (jnp.asarray((1 + x) / 2), jnp.asarray(w / 2)))[0]
+        t, dt = (angle[:, None] * jnp.asarray(part) for part in ((1 + x) / 2, w / 2))
+        rest = 2 * jnp.sin((angle[:, None] - t) / 2) * jnp.sin((angle[:, None] + t) / 2)
+        sine, cosine, fall = jnp.sin(t), jnp.cos(t), 1 - jnp.cos(angle)
+
+        def pair(i: Array, j: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+            a, b = self.places[i], self.places[j]
+            nearness = -((a - sign * b) ** 2) / (2 * sine**2) - sign * a * b / (1 + cosine)
+            meet = jnp.exp(nearness) / (2 * pi)
+            over = (sign * cosine * a - b) / sine
+            passed = self.bend[j] * _share(over)
+            raised = self.twist[j] * sine * (over * _share(over) + _density(over))
+            source = 2 * self.kink[i] * _density(a)
+            steep = self.kink[i] * self.kink[j] * meet + source * (passed + raised) * sine
+            both = self.bend[i] * self.bend[j]
+            opposite = jnp.maximum(_share(-b) - _share(a), 0)
+            above = both * jnp.where(sign > 0, _share(-jnp.maximum(a, b)), opposite)
+            by_slope = steep - sign * both * meet * rest
+            by_value = steep * rest - sign * both * meet * rest**2 / 2
+            return (
+                sums[0] + above * fall + jnp.sum(dt * by_slope, axis=1),
+                sums[1] + above * fall**2 / 2 + jnp.sum(dt * by_value, axis=1),
+            )
+
+        def row(i: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+            return lax.fori_loop(0, self.count, partial(pair, i), sums)
+
+        zero = jnp.zeros_like(angle)
+        return lax.fori_loop(0, self.count, row, (zero, zero))
 
 
-def _singular(ends: Array, mesh: Mesh) -> tuple[Array, Array, Array]:
-    """What f, f' and f'' jump by at each kink; 0 where that is no more than rounding."""
+def _jumps(ends: Array, mesh: Mesh) -> list[Array]:
+    """What f, f', f'' and f''' jump by at each kink; 0 where that is no more than rounding."""
     panel = jnp.arange(len(mesh.left), dtype=ends.dtype)
     right = (mesh.right_of[:, None] == panel).astype(ends.dtype)
     left = (mesh.right_of[:, None] == panel + 1).astype(ends.dtype)
-    size = jnp.max(jnp.abs(ends[:, :, 0]) * _density(mesh.left)[:, None]) + 1e-300
+    size = jnp.max(jnp.abs(ends[:, :, 0]) * _density(mesh.left)[:, None])
     width = jnp.minimum(right @ mesh.width, left @ mesh.width)
     found = []
-    for order, rounding in enumerate((1e-10, 1e-10, 1e-7)):
+    for order, rounding in enumerate((1e-10, 1e-10, 1e-8, 1e-6)):
         jump = right @ ends[:, 0, order] - left @ ends[:, 1, order]
         least = rounding * size / jnp.where(width > 0, width, 1) ** order
         found.append(jnp.where(jnp.abs(jump) > least, jump, 0))
-    return found[0], found[1], found[2]
+    return found
 
 
-def _bends(regular: Array, kinks: _Kinks, sign: int, moment: Array) -> Array:
+def _bends(regular: Array, kinks: _Kinks, moment: Array, sign: Array) -> Array:
     """The Chebyshev series of bend(gap) / x and of its derivative, x the root of the gap."""
     way = pi * (jnp.arange(_DEGREE, dtype=moment.dtype) + 0.5) / _DEGREE
     x = sqrt(0.5) * (1 + jnp.cos(way)) / 2
@@ -290,9 +308,10 @@ def _bends(regular: Array, kinks: _Kinks, sign: int, moment: Array) -> Array:
     return found @ jnp.cos(way[:, None] * degree) * weight
 
 
-def _tail_series(series: Array, sign: int, rho: Array) -> tuple[Array, Array]:
+def _tail_series(series: Array, sign: Array, rho: Array) -> tuple[Array, Array]:
     """sum u_j rho^j and its derivative, u_j the tail sums of the tail sums of sign^k c_k."""
-    alternating = sign ** np.arange(TERMS)
+    k = jnp.arange(TERMS, dtype=series.dtype)
+    signed = series * jnp.where((k % 2 == 1) & (sign < 0), -1, 1)
 
     def step(carry: tuple[Array, ...], coefficient: Array) -> tuple[tuple[Array, ...], None]:
         tail, second, value, slope = carry
@@ -302,7 +321,7 @@ def _tail_series(series: Array, sign: int, rho: Array) -> tuple[Array, Array]:
 
     zero, none = jnp.zeros_like(rho), jnp.zeros_like(series[0])
     start = none, none, zero, zero
-    carry, _ = lax.scan(step, start, series * jnp.asarray(alternating, series.dtype), reverse=True)
+    carry, _ = lax.scan(step, start, signed, reverse=True)
     return carry[2], carry[3]
 
 
