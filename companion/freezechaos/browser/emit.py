@@ -286,10 +286,6 @@ def aligned(place: Place, shape: tuple[int, ...]) -> Place:
     """With as many axes as `shape`; what is one number is there at every place."""
     if place.shape == shape:
         return place
-    long = [k for k, length in enumerate(place.shape) if length != 1]
-    if axes := [k for k, length in enumerate(shape) if length != 1]:
-        if len(axes) == len(long):  # the same but for axes of length 1
-            return place.transposed(long).broadcast(shape, axes)
     return place.broadcast(shape, range(len(shape) - len(place.shape), len(shape)))
 
 
