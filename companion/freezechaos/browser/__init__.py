@@ -22,5 +22,6 @@ A primitive that is not known is an `Unsupported` error that names it, the funct
 
 from .compiler import compile
 from .program import Unsupported
+from .sizes import of_sizes
 
-__all__ = ["Unsupported", "compile"]
+__all__ = ["Unsupported", "compile", "of_sizes"]

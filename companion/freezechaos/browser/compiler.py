@@ -34,7 +34,9 @@ def compile(function: Callable[..., Any], *examples: Any) -> str:
         _returned(scope, located, value)
         for located, value in zip(results, program.outputs, strict=True)
     )
-    body = "\n".join([*emitter.declared, f"return ({','.join(given)})=>{{", *scope.statements])
+    body = "\n".join(
+        [*emitter.declared, f"return ({','.join(given)})=>{{let x;", *scope.statements]
+    )
     body += f"\nreturn [{returned}];}}"
     head = f'"use strict";const f=Math.fround,T={literal(TINY["float32"], "float64")},'
     head += f"U={literal(TINY['float64'], 'float64')};"
@@ -58,7 +60,11 @@ def _returned(scope: Scope, located: Located, value: Value) -> str:
 
     kind = ARRAYS[value.dtype]
     if isinstance(located, str):
-        return f"{kind}.of({located})" if value.size == 1 else f"new {kind}({value.size}).fill({located})"
+        return (
+            f"{kind}.of({located})"
+            if value.size == 1
+            else f"new {kind}({value.size}).fill({located})"
+        )
     place: Place = scope.contiguous(located)
     if scope.emitter.is_whole(place):
         return f"{place.base}.slice()"

@@ -12,7 +12,7 @@ class Carry:
     """What a loop takes from turn to turn: a variable for a number, an array of its own else."""
 
     def __init__(self, scope: Scope, values: Sequence[Value], starts: Sequence[Value]) -> None:
-        self.scope, self.located = scope, []
+        self.located: list[Located] = []
         for value, start in zip(values, starts, strict=True):
             first = scope.locate(start)
             if value.size == 1:

@@ -2,10 +2,11 @@
 
 An entry of `OPERATIONS` takes the operands, as JavaScript, and the equation, and gives an
 expression. Results are rounded by `rounded` to the type that they have: float32 as
-`Math.fround` does it, with denormal numbers flushed to zero as XLA does it on a CPU.
+`Math.fround` does it. Denormal numbers become zero, as XLA has it on a CPU, where they come from
+a product, or where a number is kept: to test every sum would cost more than the sums.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ ARRAYS = {
     "bool": "Uint8Array",
     "int64": "Float64Array",  # whole numbers up to 2^53
 }
+_TINY_NAME = {"float32": "T", "float64": "U"}
 Operation = Callable[..., str]
 
 
@@ -155,8 +157,9 @@ OPERATIONS: dict[str, Operation] = {
     "threefry2x32": _call("threefry"),
     "erf": _call("erf"),
     "erfc": _call("erfc"),
-    "erf_inv": _call("erfInverse"),
-    "lgamma": _call("lgamma"),
+    "erf_inv": lambda equation, a: (
+        f"erfInverse{'32' * (equation.outputs[0].dtype == 'float32')}({a})"
+    ),
     "eq": _binary("=="),
     "ne": _binary("!="),
     "lt": _binary("<"),
@@ -182,43 +185,45 @@ _EXACT = {  # float results that need no rounding, being an operand or a small w
     "neg", "max", "min", "abs", "sign", "floor", "ceil", "round", "select_n", "copy",
     "reduce_precision", "bitcast_convert_type",
 }  # fmt: skip
-_NEVER_TINY = {
-    "sqrt", "rsqrt", "log", "cos", "cosh", "acos", "acosh", "cbrt",
-}  # fmt: skip
+TINY_FROM = {"add", "sub", "mul", "div", "exp", "exp2", "pow", "integer_pow", "erfc", "rem"}
+_SHORT = {"float32", "bool", "int8", "uint8", "int16", "uint16"}
 
 
-def rounded(equation: Equation, expression: str, fresh: Callable[[str], str]) -> str:
-    """Return the value of the type that `equation` gives; `fresh` names a result in between."""
+def rounded(equation: Equation, expression: str, operands: Sequence[str]) -> str:
+    """Return the value of the type that `equation` gives."""
     name, dtype = equation.name, equation.outputs[0].dtype
-    if dtype == "bool":
-        return expression
-    if _is_float(dtype):
-        if name in _EXACT:
-            return expression
+    if name == "mul" and _is_float(dtype) and not any(map(_is_literal, operands)):
+        near = "f(x)" if dtype == "float32" else "x"
+        return f"Math.abs(x={expression})<{_TINY_NAME[dtype]}?0:{near}"
+    if dtype == "float32":
         before = equation.inputs[0].dtype
-        if name == "convert_element_type" and (before, dtype) != ("float64", "float32"):
-            exact = before in ("float32", "bool") or dtype == "float64"
-            return expression if exact else f"f({expression})"
-        near = f"f({{}})" if dtype == "float32" else "{}"
-        if name in _NEVER_TINY:
-            return near.format(expression)
-        held = fresh(expression)
-        tiny = "T" if dtype == "float32" else "U"
-        return f"{held}<{tiny}&&{held}>-{tiny}?0:{near.format(held)}"
+        exact = name in _EXACT or (name == "convert_element_type" and before in _SHORT)
+        return expression if exact else f"f({expression})"
     if dtype == "uint32":
         return f"({expression})>>>0"
     if dtype == "int32":
         return f"({expression})|0"
-    if dtype == "int64":
-        if name in ("and", "or", "xor", "not") or name.startswith("shift"):
-            raise Unsupported(f"`{name}` of {dtype}")
-        return expression
     if dtype in ("int8", "int16"):
         bits = 32 - int(dtype[3:])
         return f"({expression})<<{bits}>>{bits}"
     if dtype in ("uint8", "uint16"):
         return f"({expression})&{2 ** int(dtype[4:]) - 1}"
-    raise Unsupported(f"numbers of the type {dtype}")
+    if dtype == "int64" and (name in ("and", "or", "xor", "not") or name.startswith("shift")):
+        raise Unsupported(f"`{name}` of {dtype}, at {equation.where}")
+    if dtype not in ARRAYS:
+        raise Unsupported(f"numbers of the type {dtype}, at {equation.where}")
+    return expression
+
+
+def flushed(number: str, dtype: str) -> str:
+    """What is kept of a number that has a name: 0 of one that is denormal."""
+    if not _is_float(dtype):
+        return number
+    return f"Math.abs({number})<{_TINY_NAME[dtype]}?0:{number}"
+
+
+def _is_literal(operand: str) -> bool:
+    return operand[0] in "(-0123456789"
 
 
 def literal(value: Any, dtype: str) -> str:

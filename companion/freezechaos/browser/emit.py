@@ -1,4 +1,4 @@
-"""From a program to JavaScript: loops as functions of their own, arrays made once and used again."""
+"""From a program to JavaScript: every loop a function, every array made once and used again."""
 
 import re
 from base64 import b64encode
@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from .elementwise import ARRAYS, OPERATIONS, literal, rounded
+from .elementwise import ARRAYS, OPERATIONS, TINY_FROM, flushed, literal, rounded
 from .places import Place
 from .program import Equation, Program, Unsupported, Value
 from .schedule import Item, Schedule
@@ -47,7 +47,8 @@ class Emitter:
         """Make a function of it, so that it is compiled by itself, and return the call."""
         parameters = ",".join(sorted(set(_SCALAR.findall(body))))
         name = self.fresh("g")
-        self.declared.append(f"function {name}({parameters}){{{body}}}")
+        held = "let x;" if re.search(r"\bx=", body) else ""
+        self.declared.append(f"function {name}({parameters}){{{held}{body}}}")
         return f"{name}({parameters});"
 
     def is_whole(self, place: Place) -> bool:
@@ -142,6 +143,8 @@ class Scope:
         for equation in item.equations:
             operands = [self.number(value) for value in equation.inputs]
             results = self.calculate(equation, operands, self.named)
+            if equation.outputs[0].dtype.startswith("float") and equation.name in TINY_FROM:
+                results = [self.named(flushed(r, equation.outputs[0].dtype)) for r in results]
             self.located.update(zip(equation.outputs, results, strict=True))
 
     def number(self, value: Value) -> str:
@@ -155,10 +158,10 @@ class Scope:
         if equation.name == "threefry2x32":
             return [named(f"threefry({','.join(operands)})"), named("threefryLow")]
         expression = OPERATIONS[equation.name](equation, *operands)
-        return [named(rounded(equation, expression, named))]
+        return [named(rounded(equation, expression, operands))]
 
     def loop(self, item: Item, schedule: Schedule) -> None:
-        shape = item.equations[0].outputs[0].shape
+        assert item.shape is not None
         inside = {v for equation in item.equations for v in equation.outputs}
         loads: dict[Value, Located] = {}
         for equation in item.equations:
@@ -166,9 +169,8 @@ class Scope:
                 root = schedule.root(value)
                 if root in inside and value not in loads:
                     continue
-                loads[value] = self.locate(value)
-        stores = [value for value in inside if value in schedule.stored]
-        stores = [v for e in item.equations for v in e.outputs if v in stores]
+                loads[value] = _spread(self.locate(value), equation.outputs[0].shape)
+        stores = [v for e in item.equations for v in e.outputs if v in schedule.stored]
         targets = [self.emitter.array(v.shape, v.dtype) for v in stores]
         places = [place for place in loads.values() if isinstance(place, Place)]
 
@@ -197,11 +199,12 @@ class Scope:
                     zip(equation.outputs, self.calculate(equation, operands, named), strict=True)
                 )
             for value, target in zip(stores, targets, strict=True):
-                lines.append(f"{target.base}[{next(index)}]={held[value]};")
+                kept = flushed(held[value], value.dtype)
+                lines.append(f"{target.base}[{next(index)}]={kept};")
             return "".join(lines)
 
-        flat = [aligned(place, shape) for place in places] + [aligned(t, shape) for t in targets]
-        self.call(nest(self.emitter, shape, flat, inner))
+        flat = [_squeezed(place) for place in (*places, *targets)]
+        self.call(nest(self.emitter, item.shape, flat, inner))
         for value, target in zip(stores, targets, strict=True):
             self.located[value] = target
         for value in inside - set(stores):
@@ -282,14 +285,19 @@ class Scope:
         return self.contiguous(located, value)
 
 
-def aligned(place: Place, shape: tuple[int, ...]) -> Place:
-    """With as many axes as `shape`; what is one number is there at every place."""
-    if place.shape == shape:
-        return place
-    return place.broadcast(shape, range(len(shape) - len(place.shape), len(shape)))
+def _spread(located: Located, shape: tuple[int, ...]) -> Located:
+    """An operand in the shape of the result: elementwise primitives repeat axes of length 1."""
+    if isinstance(located, str) or located.shape == shape:
+        return located
+    return located.broadcast(shape, range(len(shape) - len(located.shape), len(shape)))
+
+
+def _squeezed(place: Place) -> Place:
+    return place.without([k for k, length in enumerate(place.shape) if length == 1])
 
 
 def element(place: Place, index: str) -> str:
+    """One element of it in JavaScript."""
     return f"({index})" if place.base is None else f"{place.base}[{index}]"
 
 

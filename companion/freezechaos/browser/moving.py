@@ -8,7 +8,7 @@ import numpy as np
 from .elementwise import literal
 from .emit import Located, Scope, element, nest
 from .places import Place
-from .program import Equation, Unsupported
+from .program import Equation
 
 
 def _concatenate(scope: Scope, equation: Equation) -> list[Located]:
@@ -170,13 +170,12 @@ def _gather(scope: Scope, equation: Equation) -> list[Located]:
     return [target]
 
 
-_UPDATES = {
+_UPDATES: dict[str, Callable[[str, str], str]] = {
     "scatter": lambda a, b: b,
     "scatter-add": lambda a, b: f"{a}+{b}",
-    "scatter_add": lambda a, b: f"{a}+{b}",
-    "scatter_mul": lambda a, b: f"{a}*{b}",
-    "scatter_min": lambda a, b: f"Math.min({a},{b})",
-    "scatter_max": lambda a, b: f"Math.max({a},{b})",
+    "scatter-mul": lambda a, b: f"{a}*{b}",
+    "scatter-min": lambda a, b: f"Math.min({a},{b})",
+    "scatter-max": lambda a, b: f"Math.max({a},{b})",
 }
 
 
@@ -227,4 +226,3 @@ MOVING = {
     "gather": _gather,
     **dict.fromkeys(_UPDATES, _scatter),
 }
-_ = Unsupported

@@ -106,9 +106,10 @@ class Place:
 
     def merged(self, axes: Sequence[int]) -> tuple[int, int] | None:
         """Length and stride of those axes walked as one, or None."""
-        flat = self.transposed([k for k in axes]).reshaped([prod(self.shape[k] for k in axes)])
+        flat = self.transposed(list(axes)).reshaped([prod(self.shape[k] for k in axes)])
         return None if flat is None else (flat.shape[0], flat.strides[0])
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides of an array whose last axis moves fastest."""
     return tuple(prod(shape[k + 1 :]) for k in range(len(shape)))

@@ -1,14 +1,8 @@
 """Products of matrices, and what becomes one."""
 
-from dataclasses import replace
-
 from .emit import Located, Scope, nest
 from .places import Place
 from .program import Equation, Unsupported
-
-
-def _axes(place: Place, axes: list[int]) -> tuple[int, int] | None:
-    return place.merged(axes)
 
 
 def _dot_general(scope: Scope, equation: Equation) -> list[Located]:
@@ -30,7 +24,8 @@ def _dot_general(scope: Scope, equation: Equation) -> list[Located]:
             free = list(range(len(batch), len(batch) + len(free)))
             summed = list(range(len(batch) + len(free), len(order)))
         outer, rows, along = place.transposed(batch), place.merged(free), place.merged(summed)
-        assert rows is not None and along is not None
+        assert rows is not None
+        assert along is not None
         sides.append((outer, rows, along))
     (a, (m, a_m), (k, a_k)), (b, (n, b_n), (_, b_k)) = sides
     target = scope.emitter.array(value.shape, value.dtype)
@@ -52,4 +47,3 @@ def _dot_general(scope: Scope, equation: Equation) -> list[Located]:
 
 
 PRODUCTS = {"dot_general": _dot_general}
-_ = replace

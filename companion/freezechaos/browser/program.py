@@ -7,14 +7,15 @@ keys become the two words that they are.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.interpreters import partial_eval
 
-from .keys import REWRITTEN, physical
+from .rewritten import REWRITTEN, physical
 
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _CALLS = {
@@ -27,7 +28,7 @@ _SAME = {
 }  # fmt: skip
 
 
-class Unsupported(NotImplementedError):
+class Unsupported(NotImplementedError):  # noqa: N818
     """Something that JAX can, and a page cannot yet."""
 
 
@@ -79,7 +80,7 @@ def trace(function: Callable[..., Any], *examples: Any) -> tuple[Program, str]:
     """Return the program of `function` at arrays like `examples`, and the function's name."""
     closed = jax.make_jaxpr(function)(*examples)
     name = getattr(function, "__qualname__", None) or type(function).__name__
-    jaxpr, kept = partial_eval.dce_jaxpr(
+    jaxpr, _ = partial_eval.dce_jaxpr(
         closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
     )
     return _Flattener(name).program(ClosedJaxpr(jaxpr, closed.consts)), name
@@ -140,6 +141,8 @@ class _Flattener:
         where = _where(equation)
         if name in REWRITTEN:
             return self.rewritten(REWRITTEN[name](**params), equation, inputs)
+        if name == "platform_index":
+            return [self.constant(np.int32(_platform(params["platforms"])))]
         if name == "scan":
             return self.scan(params, inputs, where)
         if name == "while":
@@ -147,18 +150,13 @@ class _Flattener:
         if name == "cond":
             return self.branches(params, inputs, where)
         shapes = [physical(var.aval) for var in equation.outvars]
-        if len(inputs) and all(v.data is not None and v.size == 1 for v in inputs):
-            if all(np.prod(shape) == 1 for shape, _ in shapes) and all(
-                not jax.dtypes.issubdtype(var.aval.dtype, jax.dtypes.extended)
-                for var in (*equation.invars, *equation.outvars)
-            ):
-                return self.computed(equation, inputs)
+        numbers = inputs and all(v.data is not None and v.size == 1 for v in inputs)
+        if numbers and all(np.prod(shape) == 1 for shape, _ in shapes) and not _has_keys(equation):
+            return self.computed(equation, inputs)
         params = _with_words(name, params, equation)
         return self.add(Equation(name, inputs, [], params, where), shapes)
 
-    def add(
-        self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]
-    ) -> list[Value]:
+    def add(self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]) -> list[Value]:
         """Put it as far out as what it reads allows, but never out of a branch."""
         level = max((value.level for value in equation.reads()), default=0)
         branch = max((scope.level for scope in self.scopes if scope.branch), default=0)
@@ -188,7 +186,7 @@ class _Flattener:
         return self.inline(jax.make_jaxpr(function)(*examples), inputs)
 
     def constant(self, array: Any) -> Value:
-        if hasattr(array, "dtype") and jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+        if hasattr(array, "dtype") and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             array = jax.random.key_data(array)
         data = np.asarray(array)
         if data.dtype == object or data.dtype.kind not in "biuf":
@@ -205,12 +203,29 @@ class _Flattener:
         """Body inputs: the carry, then one slice of every array that is walked along."""
         consts, carried = params["num_consts"], params["num_carry"]
         body, level = params["jaxpr"], len(self.scopes)
+        if params["length"] == 1:
+            return self.once(body, inputs, consts + carried, carried, where)
         inner = [self.value(var.aval, level) for var in body.jaxpr.invars[consts:]]
         program = self.body(body, inner, inputs[:consts])
         kept = {"carried": carried, "length": params["length"], "reverse": params["reverse"]}
         shapes = [(v.shape, v.dtype) for v in program.outputs[:carried]]
         shapes += [((params["length"], *v.shape), v.dtype) for v in program.outputs[carried:]]
         return self.add(Equation("scan", inputs[consts:], [], kept, where, [program]), shapes)
+
+    def once(
+        self, body: ClosedJaxpr, inputs: list[Value], whole: int, carried: int, where: str
+    ) -> list[Value]:
+        """A loop of one turn is none."""
+
+        def shaped(value: Value, shape: tuple[int, ...]) -> Value:
+            params = {"new_sizes": shape, "dimensions": None}
+            equation = Equation("reshape", [value], [], params, where)
+            return self.add(equation, [(shape, value.dtype)])[0]
+
+        slices = [shaped(value, value.shape[1:]) for value in inputs[whole:]]
+        results = self.inline(body, [*inputs[:whole], *slices])
+        stacked = [shaped(value, (1, *value.shape)) for value in results[carried:]]
+        return [*results[:carried], *stacked]
 
     def loop(self, params: dict[str, Any], inputs: list[Value], where: str) -> list[Value]:
         level, first = len(self.scopes), params["cond_nconsts"]
@@ -239,21 +254,31 @@ def _closed(jaxpr: Any) -> ClosedJaxpr:
 
 def _where(equation: JaxprEqn) -> str:
     """The line of Python that asked for it, the first that is not JAX's own."""
-    frames = equation.source_info.traceback
+    frames: Any = equation.source_info.traceback
     for frame in frames.frames if frames else ():
         if "/jax/" not in frame.file_name and "site-packages/jax" not in frame.file_name:
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
     return "an unknown line"
 
 
+def _platform(platforms: Sequence[Any]) -> int:
+    """Of what a function does on different machines, that for a CPU, or for any."""
+    return next(k for k, names in enumerate(platforms) if names is None or "cpu" in names)
+
+
+def _has_keys(equation: JaxprEqn) -> bool:
+    variables: list[Any] = [*equation.invars, *equation.outvars]
+    types = (variable.aval.dtype for variable in variables)
+    return any(jnp.issubdtype(dtype, jax.dtypes.extended) for dtype in types)
+
+
 def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[str, Any]:
     """Shapes of keys, with the axis of their two words."""
-    if not equation.invars or not jax.dtypes.issubdtype(
-        equation.invars[0].aval.dtype, jax.dtypes.prng_key
-    ):
+    first: Any = equation.invars[0].aval if equation.invars else None
+    if first is None or not jnp.issubdtype(first.dtype, jax.dtypes.prng_key):
         return params
-    axes, aval = len(equation.invars[0].aval.shape), equation.outvars[0].aval
-    changed = {
+    axes, aval = len(first.shape), cast(Any, equation.outvars[0].aval)
+    changed: dict[str, Callable[[], dict[str, Any]]] = {
         "slice": lambda: {
             "start_indices": (*params["start_indices"], 0),
             "limit_indices": (*params["limit_indices"], 2),
@@ -267,6 +292,12 @@ def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[s
         },
         "transpose": lambda: {"permutation": (*params["permutation"], axes)},
         "concatenate": dict,
+        "gather": lambda: {
+            "slice_sizes": (*params["slice_sizes"], 2),
+            "dimension_numbers": params["dimension_numbers"]._replace(
+                offset_dims=(*params["dimension_numbers"].offset_dims, len(aval.shape))
+            ),
+        },
     }
     if name not in changed:
         raise Unsupported(

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .elementwise import literal
 from .emit import Located, Scope, element, nest
-from .places import Place
 from .program import Equation
 
 
@@ -55,9 +53,8 @@ def _reduce(kind: str) -> Callable[[Scope, Equation], list[Located]]:
                 lambda at: f"{total}={fold(source.dtype, total, element(line, at[0]))};",
             )  # fmt: skip
             first = start(source.dtype)
-            return (
-                f"const {row}={index[0]};let {total}={first};{turn}{target.base}[{index[1]}]={total};"
-            )
+            lines = f"const {row}={index[0]};let {total}={first};{turn}"
+            return f"{lines}{target.base}[{index[1]}]={total};"
 
         scope.call(nest(scope.emitter, outer.shape, [outer, target], inner))
         return [target]
@@ -151,4 +148,3 @@ REDUCTIONS = {
     "argmin": _place_of("<"),
     "sort": _sort,
 }
-_ = literal, Place

@@ -123,18 +123,30 @@ function erfc(x) {
   return Math.exp(-x * x) / ((x + tail) * 1.772453850905516);
 }
 
-// Giles' start, then two steps of Newton on the smaller tail.
+// Giles' approximation for single precision.
+function erfInverse32(y) {
+  let w = -Math.log1p(-y * y);
+  if (w < 5) {
+    w -= 2.5;
+    return y * (1.50140941 + w * (0.246640727 + w * (-0.00417768164 + w * (-0.00125372503
+      + w * (0.000218580870 + w * (-4.39150654e-6 + w * (-3.5233877e-6
+      + w * (3.43273939e-7 + w * 2.81022636e-8))))))));
+  }
+  if (!(w < Infinity)) return y * w;
+  w = Math.sqrt(w) - 3;
+  return y * (2.83297682 + w * (1.00167406 + w * (0.00943887047 + w * (-0.0076224613
+    + w * (0.00573950773 + w * (-0.00367342844 + w * (0.00134934322
+    + w * (0.000100950558 - w * 0.000200214257))))))));
+}
+
+// Two steps of Newton after it, on the smaller tail.
 function erfInverse(y) {
-  const size = Math.abs(y);
-  if (!(size < 1)) return size === 1 ? y / 0 : NaN;
-  if (y === 0) return y;
-  const l = Math.log1p(-y * y), s = 4.330746750799873 + l / 2;
-  let x = Math.sqrt(Math.sqrt(s * s - l / 0.147) - s);
-  const rest = 1 - size;
-  for (let n = 0; n < 3; n++) {
+  const size = Math.abs(y), rest = 1 - size;
+  let x = erfInverse32(size);
+  for (let n = 0; n < 2 && x < Infinity; n++) {
     const error = size < 0.5 ? erf(x) - size : rest - erfc(x);
     const step = error * Math.exp(x * x) * 0.886226925452758;
     x -= step / (1 + x * step);
   }
-  return Math.sign(y) * x;
+  return y < 0 ? -x : x;
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .control import CONTROL
-from .emit import Located, Scope
+from .emit import Located
 from .moving import MOVING
 from .products import PRODUCTS
 from .reductions import REDUCTIONS

@@ -7,9 +7,7 @@ from .program import Equation
 
 
 def _broadcast(equation: Equation, place: Place) -> Place:
-    return place.broadcast(
-        equation.outputs[0].shape, equation.params["broadcast_dimensions"]
-    )
+    return place.broadcast(equation.outputs[0].shape, equation.params["broadcast_dimensions"])
 
 
 def _reshape(equation: Equation, place: Place) -> Place | None:

@@ -1,0 +1,40 @@
+"""One code for many sizes: programs that differ in their numbers only."""
+
+import re
+from collections.abc import Mapping
+
+_NUMBER = re.compile(r'(?<![\w."])(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])|(?<=decoded\()"[^"]*"')
+
+
+def of_sizes(sources: Mapping[str, str]) -> str:
+    """Return a JavaScript expression for a function of a name, to what that source's value is.
+
+    Numbers that are the same in all sources stay; each other one becomes an entry of a table, one
+    row a name, so that a page carries one code. Where the code itself differs, as it does for
+    sizes of 1, whole sources stand side by side.
+
+    Arguments:
+        sources: by name, expressions as from `compile`, of one function at different sizes.
+    """
+    groups: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for name, source in sources.items():
+        skeleton = tuple(_NUMBER.split(source))
+        groups.setdefault(skeleton, {})[name] = _NUMBER.findall(source)
+    cases = ",".join(_shared(skeleton, rows) for skeleton, rows in groups.items())
+    return f"(name)=>[{cases}].map((of)=>of(name)).find((made)=>made)"
+
+
+def _shared(skeleton: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
+    """A function of a name, to its value, or to nothing for a name that is not among the rows."""
+    columns: dict[tuple[str, ...], str] = {}
+    text = [skeleton[0]]
+    for number, rest in zip(zip(*rows.values(), strict=True), skeleton[1:], strict=True):
+        if len(set(number)) > 1:
+            text += [columns.setdefault(number, f"N{len(columns)}"), rest]
+        else:
+            text += [number[0], rest]
+    table = ",".join(
+        f'"{name}":[{",".join(column[k] for column in columns)}]' for k, name in enumerate(rows)
+    )
+    names = ",".join(columns.values())
+    return f"(name)=>{{const row={{{table}}}[name];if(!row)return;const [{names}]=row;return {''.join(text)}}}"
