@@ -1,6 +1,6 @@
 """Figures that the reader turns, on a published page without a kernel and in JupyterLab."""
 
-from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.borders import border_frames
 from freezechaos.explorers.checkerboards import checkerboard_modes
 from freezechaos.explorers.decomposed import batch_norm_bench
@@ -16,6 +16,7 @@ from freezechaos.explorers.odd import (
     two_candidates,
     two_value_model,
 )
+from freezechaos.explorers.own import own_activation
 from freezechaos.explorers.positions import pixel_kernels
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.push import one_push
@@ -29,6 +30,7 @@ __all__ = [
     "Choice",
     "Curves",
     "Explorer",
+    "Formula",
     "Guide",
     "Image",
     "Line",
@@ -47,6 +49,7 @@ __all__ = [
     "moving_origin",
     "ntk_on_the_circle",
     "one_push",
+    "own_activation",
     "phase_diagram",
     "pixel_kernels",
     "random_functions",

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.axes import Axis, Choice, Formula
 
 Compute = Callable[..., Mapping[str, Any]]
 LEVELS = 2**16 - 1
@@ -29,7 +29,7 @@ class Pinned(NamedTuple):
     values: tuple[Any]
 
 
-Column = Axis | Choice | Pinned
+Column = Axis | Choice | Formula | Pinned
 
 
 def tabulate(
@@ -51,7 +51,7 @@ def tabulate(
     lengths = [len(axes[k].values) for k in looped + mapped]
     return {
         name: np.moveaxis(
-            np.stack([row[name] for row in rows]).reshape(*lengths, *rows[0][name].shape[1:]),
+            np.stack([row[name] for row in rows]).reshape((*lengths, *rows[0][name].shape[1:])),
             range(len(axes)),
             looped + mapped,
         )
@@ -103,7 +103,7 @@ class Quantized:
         values = np.log(values.astype(float)) if log else values.astype(float)
         low, high = float(values.min()), float(values.max())
         codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
-        return cls(codes.astype(np.uint16), low, high, log, axes)
+        return cls(np.asarray(codes, np.uint16), low, high, log, axes)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,8 +119,8 @@ class Quantized:
         corners = [_neighbours(p, n) for p, n in zip(positions, self.codes.shape, strict=False)]
         total = np.zeros(self.codes.shape[len(corners) :])
         for corner in itertools.product(*corners):
-            index, weights = zip(*corner, strict=True)
-            total = total + np.prod(weights) * self.codes[index]
+            index = tuple(k for k, _ in corner)
+            total = total + np.prod([weight for _, weight in corner]) * self.codes[index]
         return self.value(np.asarray(total))
 
     def spec(self, name: str) -> dict[str, Any]:
