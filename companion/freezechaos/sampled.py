@@ -184,7 +184,7 @@ def hermite_sums(
 
 
 def _places(mesh: Mesh) -> Array:
-    return mesh.left[:, None] + mesh.width[:, None] * (1 + jnp.asarray(nodes())) / 2
+    return mesh.left[:, None] + mesh.width[:, None] * ((1 + jnp.asarray(nodes())) / 2)[None]
 
 
 def _weights() -> Array:
@@ -198,10 +198,10 @@ def _derivatives(values: Array, mesh: Mesh) -> tuple[Array, Array]:
     """f' at the nodes, and f, f', f'', f''' at both ends of each panel, [panels, 2, 4]."""
     degree = jnp.arange(NODES, dtype=values.dtype)
     angle = pi - pi * (jnp.arange(NODES, dtype=values.dtype) + 0.5) / NODES
-    turned = angle[:, None] * degree
+    turned = angle[:, None] * degree[None]
     weight = jnp.where(degree == 0, 1, 2) / NODES
-    series = (values @ jnp.cos(turned)) * weight  # in Chebyshev polynomials
-    slopes = series @ (degree * jnp.sin(turned) / jnp.sin(angle)[:, None]).T
+    series = (values @ jnp.cos(turned)) * weight[None]  # in Chebyshev polynomials
+    slopes = series @ (degree[None] * jnp.sin(turned) / jnp.sin(angle)[:, None]).T
     per_width = jnp.where(mesh.width > 0, 2 / jnp.where(mesh.width > 0, mesh.width, 1), 0)
     square, sign = degree**2, 1 - 2 * (degree % 2)
     rising, scaled = [jnp.ones_like(degree)], [jnp.ones_like(per_width)]
@@ -249,7 +249,7 @@ class _Kinks(NamedTuple):
         R'' sin t   and   R'' sin t (cos t - cos angle).
         """
         x, w = np.polynomial.legendre.leggauss(_ANGLES)
-        t, dt = (angle[:, None] * jnp.asarray(part) for part in ((1 + x) / 2, w / 2))
+        t, dt = (angle[:, None] * jnp.asarray(part)[None] for part in ((1 + x) / 2, w / 2))
         rest = 2 * jnp.sin((angle[:, None] - t) / 2) * jnp.sin((angle[:, None] + t) / 2)
         sine, cosine, fall = jnp.sin(t), jnp.cos(t), 1 - jnp.cos(angle)
 
@@ -282,8 +282,8 @@ class _Kinks(NamedTuple):
 def _jumps(ends: Array, mesh: Mesh) -> list[Array]:
     """What f, f', f'' and f''' jump by at each kink; 0 where that is no more than rounding."""
     panel = jnp.arange(len(mesh.left), dtype=ends.dtype)
-    right = (mesh.right_of[:, None] == panel).astype(ends.dtype)
-    left = (mesh.right_of[:, None] == panel + 1).astype(ends.dtype)
+    right = (mesh.right_of[:, None] == panel[None]).astype(ends.dtype)
+    left = (mesh.right_of[:, None] == panel[None] + 1).astype(ends.dtype)
     size = jnp.max(jnp.abs(ends[:, :, 0]) * _density(mesh.left)[:, None])
     width = jnp.minimum(right @ mesh.width, left @ mesh.width)
     found = []
@@ -302,10 +302,10 @@ def _bends(regular: Array, kinks: _Kinks, moment: Array, sign: Array) -> Array:
     tails, falls = _tail_series(regular, sign, 1 - gap)
     by_slope, by_value = kinks.curvature(2 * jnp.arcsin(x / sqrt(2)), sign)
     bend, slope = gap * tails + by_value / gap, 2 * gap * tails - gap**2 * falls + by_slope
-    found = jnp.stack([bend, slope]) / (moment * x)
+    found = jnp.stack([bend, slope]) / (moment * x)[None]
     degree = jnp.arange(_DEGREE, dtype=moment.dtype)
     weight = jnp.where(degree == 0, 1, 2) / _DEGREE
-    return found @ jnp.cos(way[:, None] * degree) * weight
+    return found @ jnp.cos(way[:, None] * degree[None]) * weight[None]
 
 
 def _tail_series(series: Array, sign: Array, rho: Array) -> tuple[Array, Array]:

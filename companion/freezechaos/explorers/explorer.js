@@ -32,8 +32,9 @@ async function render({ model, el }, open = openTable) {
     h("div", { class: "fc-head" },
       h("p", { class: "fc-title", id: titleId }, spec.title),
       makeTools(reset, address && (() => address.link(model.get("setting"))))),
+    ...controls.filter((control) => control.leads).map((control) => control.element),
     h("div", { class: "fc-views" }, ...views.map((view) => view.element)),
-    h("div", { class: "fc-controls" }, ...controls.map((control) => control.element)),
+    h("div", { class: "fc-controls" }, ...controls.filter((control) => !control.leads).map((control) => control.element)),
     sentence.element,
   );
   // Without this JupyterLab takes the arrow keys for its cells.

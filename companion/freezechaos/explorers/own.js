@@ -85,7 +85,7 @@ function makeFormula(axis, turn) {
   const examples = axis.examples.map((text) => button(text, () => turn({ [axis.name]: text }), { class: "fc-button fc-example", "aria-label": `example: ${text}` }));
   const settle = debounce(() => turn({ [axis.name]: input.value }), 150);
   input.addEventListener("input", settle);
-  const element = h("div", { class: "fc-control fc-wide" },
+  const element = h("div", { class: "fc-control fc-lead" },
     h("label", { for: id }, axis.label), h("div", { class: "fc-row" }, input), note,
     h("div", { class: "fc-examples", role: "group", "aria-label": "examples" }, ...examples));
   const draw = ({ setting, typed = setting[axis.name], problem }) => {
@@ -93,7 +93,7 @@ function makeFormula(axis, turn) {
     input.setAttribute("aria-invalid", Boolean(problem));
     note.replaceChildren(...(problem ? explained(typed, problem) : []));
   };
-  return { element, draw };
+  return { element, draw, leads: true };
 }
 
 // The formula with what is wrong marked in it, and why.

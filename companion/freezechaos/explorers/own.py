@@ -177,7 +177,7 @@ def own_activation(start: Mapping[str, Any] | None = None) -> OwnActivation:
         start: what to begin with, such as `{"formula": "abs(x)", "beta": 0.5}`; the formula is one
             of `EXAMPLES`. The reader may type any other.
     """
-    begin = {"formula": "tanh(3*x)", "form": "standardized", "beta": 0.1, "depth": 16}
+    begin = {"formula": "max(x, 0)", "form": "standardized", "beta": 0.1, "depth": 16}
     begin |= dict(start or {})
     if begin["formula"] not in EXAMPLES:
         raise ValueError(

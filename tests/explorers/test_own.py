@@ -1,0 +1,206 @@
+"""The reader's own activation: the page's numbers beside the package's, and what it will not read."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.scipy.special import erf
+from playwright.sync_api import Browser, Page, expect
+
+from freezechaos import kernels, regimes
+from freezechaos.activations import normalized, standardized
+from freezechaos.explorers import own
+from freezechaos.explorers.fully_connected import DEGREES
+
+where, relu = jnp.where, jax.nn.relu
+QUICK: dict[str, Callable[[Any], Any]] = {
+    "max(x, 0)": relu,
+    "max(x, x/10)": lambda x: jnp.maximum(x, x / 10),
+    "tanh(x)": jnp.tanh,
+    "erf(x)": erf,
+    "x * sigmoid(2*x)": lambda x: x * jax.nn.sigmoid(2 * x),
+    "sin(3*x)": lambda x: jnp.sin(3 * x),
+    "x > 1/3 ? x - 1/3 : 2*(exp(x - 1/3) - 1)": lambda x: where(
+        x > 1 / 3, x - 1 / 3, 2 * jnp.expm1(jnp.minimum(x - 1 / 3, 0))
+    ),
+    "x^3 - 3*x": lambda x: x**3 - 3 * x,
+}
+SLOW: dict[str, Callable[[Any], Any]] = {
+    "x": lambda x: x,
+    "-2*x + 1": lambda x: -2 * x + 1,
+    "x^2": lambda x: x**2,
+    "x^4 - x": lambda x: x**4 - x,
+    "cos(x)": jnp.cos,
+    "sin(x) + cos(2*x)": lambda x: jnp.sin(x) + jnp.cos(2 * x),
+    "sin(x)^2": lambda x: jnp.sin(x) ** 2,
+    "tanh(5*x)": lambda x: jnp.tanh(5 * x),
+    "tanh(x - 1)": lambda x: jnp.tanh(x - 1),
+    "atan(2*x)": lambda x: jnp.arctan(2 * x),
+    "x/sqrt(1 + x^2)": lambda x: x / jnp.sqrt(1 + x**2),
+    "1/(1 + x^2)": lambda x: 1 / (1 + x**2),
+    "x/(1 + x^2)": lambda x: x / (1 + x**2),
+    "exp(-x^2)": lambda x: jnp.exp(-(x**2)),
+    "exp(x)": jnp.exp,
+    "exp(x^2/16)": lambda x: jnp.exp(x**2 / 16),
+    "log(1 + x^2)": lambda x: jnp.log(1 + x**2),
+    "sigmoid(x)": jax.nn.sigmoid,
+    "softplus(3*x)": lambda x: jax.nn.softplus(3 * x),
+    "gelu(x)": lambda x: jax.nn.gelu(x, approximate=False),
+    "silu(x)": jax.nn.silu,
+    "2^x": lambda x: 2.0**x,
+    "pi*x + e": lambda x: jnp.pi * x + jnp.e,
+    "abs(x)": jnp.abs,
+    "abs(x - 1/2)": lambda x: jnp.abs(x - 0.5),
+    "min(max(x, -1), 1)": lambda x: jnp.clip(x, -1, 1),
+    "relu(x)^2": lambda x: relu(x) ** 2,
+    "elu(x)": jax.nn.elu,
+    "x > 0 && x < 2 ? x*(2 - x) : 0": lambda x: where((x > 0) & (x < 2), x * (2 - x), 0),
+    "abs(abs(x) - 1) + x/5": lambda x: jnp.abs(jnp.abs(x) - 1) + x / 5,
+    "sqrt(x^2)": jnp.abs,
+    "max(x, tanh(x), -x/2)": lambda x: jnp.maximum(jnp.maximum(x, jnp.tanh(x)), -x / 2),
+}
+JUMPS: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
+    "x > 0 ? 1 : -1": (jnp.sign, [0.0]),
+    "sign(x - 1) + x": (lambda x: jnp.sign(x - 1) + x, [1.0]),
+}
+BAD = {
+    "": ("", "Type a formula"),
+    "tanh(": ("(", "never closed|ends too early"),
+    "2x": ("x", "write \\* to multiply"),
+    "(x + 1": ("(", "never closed"),
+    "x + 1)": (")", "cannot stand here"),
+    "x +": (" ", "ends too early"),
+    "tahn(x)": ("tahn", "Did you mean tanh"),
+    "max(x)": ("max", "two numbers or more"),
+    "tanh(x, 1)": ("tanh", "takes one number"),
+    "tanh x": ("tanh", "in brackets"),
+    "x > 0": ("x > 0", "a condition, not a number"),
+    "x ? 1 : 2": ("x", "must be a condition"),
+    "x > 0 ? x": (" ", "“:” must follow"),
+    "x²": ("²", "Write \\^2"),
+    "x ♥ 1": ("♥", "no part of a formula"),
+    "1e400": ("1e400", "larger than numbers go"),
+    "log(x)": ("log(x)", "logarithm of 0 or less at x = 0"),
+    "1 + sqrt(x)": ("sqrt(x)", "root of a negative number"),
+    "x^x": ("x^x", "This power has no value"),
+    "2 + 1/x": ("1/x", "divides by 0"),
+    "x > 0 ? log(x) : x": ("x > 0 ? log(x) : x", "no bounded slope near x = 0"),
+    "sqrt(abs(x))": ("sqrt(abs(x))", "no bounded slope near x = 0"),
+    "exp(x^2)": ("exp(x^2)", "grows too fast"),
+    "exp(exp(x))": ("exp(exp(x))", "too large a number|grows too fast"),
+    "7": ("7", "constant"),
+    "abs(sin(9*x))": ("abs(sin(9*x))", "kinks; 12 can be followed"),
+    "(" * 80 + "x" + ")" * 80: ("(", "more than 60"),
+    "x" + "+x" * 200: ("x", "300 are read"),
+    "alert(1)": ("alert", "is not known"),
+    "constructor(x)": ("constructor", "is not known"),
+}
+DEPTHS = (2, 64, 1000)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which the script's own functions can be called."""
+    page = browser.new_page()
+    page.evaluate(
+        """async ([script, program]) => {
+            const load = (text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+            const names = "readFormula, understand, FormulaError";
+            const rest = `export { ${names} }; export const use = (given) => { erf = given; };`;
+            window.own = await load(script.replace("export default", "const shown =") + rest);
+            window.program = (await load(program)).default;
+            own.use((x) => program.erf(x)[0][0]);
+        }""",
+        [own.OwnActivation._esm, own.program()],
+    )
+    yield page
+    page.close()
+
+
+def computed(page: Page, formula: str, settings: list[tuple[str, float, int]]) -> list[dict]:
+    found = page.evaluate(
+        """([formula, settings]) => {
+            const { seen, problem } = own.understand(formula, program);
+            if (problem) throw problem;
+            return settings.map(([form, beta, depth]) => {
+                const results = program.drawn(...seen.arrays, seen.values, program.forms[form], beta, depth);
+                const named = Object.fromEntries(program.names.map((name, k) => [name, Array.from(results[k])]));
+                return JSON.stringify({ ...named, hermite: Array.from(seen.arrays[0]).slice(0, 64), jumping: seen.jumping },
+                    (_, value) => (value === Infinity ? "inf" : value));
+            });
+        }""",
+        [formula, settings],
+    )
+    return [json.loads(text) for text in found]
+
+
+def test_the_page_computes_what_the_package_does(page: Page) -> None:
+    agree(page, QUICK)
+
+
+@pytest.mark.slow
+def test_the_page_computes_what_the_package_does_for_forty(page: Page) -> None:
+    assert len(QUICK) + len(SLOW) == 40
+    agree(page, SLOW)
+
+
+def agree(page: Page, formulas: dict[str, Callable[[Any], Any]]) -> None:
+    cosine = np.cos(np.deg2rad(DEGREES))
+    for formula, function in formulas.items():
+        for form, make in (("standardized", standardized), ("normalized", normalized)):
+            sigma = make(function)
+            critical = regimes.critical_beta(sigma)
+            betas = [0.3, critical] if critical > 0 else [0.3]
+            settings = [(form, beta, depth) for beta in betas for depth in DEPTHS]
+            with jax.enable_x64(True):
+                for setting, found in zip(settings, computed(page, formula, settings), strict=True):
+                    _, beta, depth = setting
+                    theta = np.asarray(kernels.ntk(sigma, beta, depth, jnp.asarray(cosine)))
+                    message = f"{formula}, {setting}"
+                    np.testing.assert_allclose(found["theta"], theta, atol=1e-7, err_msg=message)
+                    r = float(regimes.characteristic_value(sigma, beta))
+                    np.testing.assert_allclose(found["r"], r, rtol=1e-9, err_msg=message)
+                    shares = sigma.centre[: own.DEGREE + 1]
+                    np.testing.assert_allclose(found["shares"], shares, atol=1e-10, err_msg=message)
+            scale = np.sqrt(sigma.base.second_moment)
+            np.testing.assert_allclose(
+                found["hermite"], sigma.base.hermite[:64], atol=1e-10 * scale, err_msg=formula
+            )
+
+
+@pytest.mark.parametrize("formula", JUMPS)
+def test_a_jump_is_told(page: Page, formula: str) -> None:
+    function, places = JUMPS[formula]
+    with pytest.raises(ValueError, match="it jumps"):
+        standardized(function)
+    (found,) = computed(page, formula, [("standardized", 0.3, 2)])
+    assert found["jumping"] == places
+    assert found["r"] == ["inf"]
+    assert found["theta"] == [1, *[0] * (len(DEGREES) - 1)]
+    z, weight = np.polynomial.hermite_e.hermegauss(2)  # odd: half of it, on one side
+    assert len(z) == len(weight)
+    if places == [0.0]:  # the arcsine law
+        x, y = (np.reshape(found[name], (2, -1))[0] for name in "xy")
+        image = 2 / np.pi * np.arcsin(x)
+        middle = np.abs(x) < 0.9
+        np.testing.assert_allclose(y[middle], 0.91 * image[middle] + 0.09, atol=1e-9)
+
+
+@pytest.mark.parametrize("formula", BAD, ids=lambda text: text[:16] or "nothing")
+def test_a_bad_formula_is_told_what_is_wrong_and_where(page: Page, formula: str) -> None:
+    marked, message = BAD[formula]
+    problem = page.evaluate(
+        "(formula) => { const { problem } = own.understand(formula, program);"
+        "return problem && [problem.message, problem.at, problem.length]; }",
+        formula,
+    )
+    assert problem, "it was read"
+    text, at, length = problem
+    import re
+
+    assert re.search(message, text), text
+    assert (formula + " ")[at : at + max(length, len(marked))].startswith(marked), problem
