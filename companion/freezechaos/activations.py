@@ -218,7 +218,6 @@ class Activation(DualMap):
         return power_series([float(coefficient) for coefficient in self.centre[: length + 1]], rho)
 
 
-
 def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
     """The activation divided by its root mean square, so that E[sigma(Z)^2] = 1 [JGGH].
 

@@ -15,7 +15,6 @@ from functools import partial
 from math import pi, sqrt
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -228,8 +227,7 @@ class _Kinks(NamedTuple):
         """What they are of a_k^2, k < TERMS."""
         density = _density(self.places)
         delta, step, ramp = (
-            hermite_sums(size * density, self.places)
-            for size in (self.kink, self.bend, self.twist)
+            hermite_sums(size * density, self.places) for size in (self.kink, self.bend, self.twist)
         )
         k = jnp.arange(2, TERMS, dtype=delta.dtype)
         root, below = jnp.sqrt(k[:-1] - 1), _share(-self.places)

@@ -1,6 +1,7 @@
-"""The reader's own activation: the page's numbers beside the package's, and what it will not read."""
+"""The reader's own activation: the page's numbers beside the package's; what it will not read."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from jax.scipy.special import erf
 from playwright.sync_api import Browser, Page, expect
 
@@ -16,6 +18,7 @@ from freezechaos.activations import normalized, standardized
 from freezechaos.explorers import own
 from freezechaos.explorers.fully_connected import DEGREES
 
+pytestmark = pytest.mark.browser
 where, relu = jnp.where, jax.nn.relu
 QUICK: dict[str, Callable[[Any], Any]] = {
     "max(x, 0)": relu,
@@ -108,7 +111,8 @@ def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
     page.evaluate(
         """async ([script, program]) => {
-            const load = (text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+            const type = "text/javascript";
+            const load = (text) => import(URL.createObjectURL(new Blob([text], { type })));
             const names = "readFormula, understand, FormulaError";
             const rest = `export { ${names} }; export const use = (given) => { erf = given; };`;
             window.own = await load(script.replace("export default", "const shown =") + rest);
@@ -127,9 +131,12 @@ def computed(page: Page, formula: str, settings: list[tuple[str, float, int]]) -
             const { seen, problem } = own.understand(formula, program);
             if (problem) throw problem;
             return settings.map(([form, beta, depth]) => {
-                const results = program.drawn(...seen.arrays, seen.values, program.forms[form], beta, depth);
-                const named = Object.fromEntries(program.names.map((name, k) => [name, Array.from(results[k])]));
-                return JSON.stringify({ ...named, hermite: Array.from(seen.arrays[0]).slice(0, 64), jumping: seen.jumping },
+                const given = [...seen.arrays, seen.values, program.forms[form], beta, depth];
+                const numbers = program.drawn(...given).map((array) => Array.from(array));
+                const named = Object.fromEntries(
+                    program.names.map((name, k) => [name, numbers[k]]));
+                const hermite = Array.from(seen.arrays[0]).slice(0, 64);
+                return JSON.stringify({ ...named, hermite, jumping: seen.jumping },
                     (_, value) => (value === Infinity ? "inf" : value));
             });
         }""",
@@ -181,8 +188,6 @@ def test_a_jump_is_told(page: Page, formula: str) -> None:
     assert found["jumping"] == places
     assert found["r"] == ["inf"]
     assert found["theta"] == [1, *[0] * (len(DEGREES) - 1)]
-    z, weight = np.polynomial.hermite_e.hermegauss(2)  # odd: half of it, on one side
-    assert len(z) == len(weight)
     if places == [0.0]:  # the arcsine law
         x, y = (np.reshape(found[name], (2, -1))[0] for name in "xy")
         image = 2 / np.pi * np.arcsin(x)
@@ -200,7 +205,78 @@ def test_a_bad_formula_is_told_what_is_wrong_and_where(page: Page, formula: str)
     )
     assert problem, "it was read"
     text, at, length = problem
-    import re
-
     assert re.search(message, text), text
     assert (formula + " ")[at : at + max(length, len(marked))].startswith(marked), problem
+
+
+def test_a_reader_types(browser: Browser, publish: Callable[..., str]) -> None:
+    """By keys, in the dark, on a phone; from a file, without a complaint or a request."""
+    explorer = own.own_activation()
+    address = publish(explorer, theme="dark")
+    context = browser.new_context(viewport={"width": 375, "height": 800}, color_scheme="dark")
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url)
+            if not request.url.startswith(("file:", "blob:", "data:")) else None)  # fmt: skip
+    page.goto(address)
+    sentence, field = page.locator(".fc-sentence"), page.get_by_label("a formula in x")
+    problem, curves = page.locator(".fc-problem"), page.locator("path.fc-curve")
+    expect(sentence).to_have_text(plain(explorer.sentence()))
+    field.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("max(x, 0) - 0.4")
+    expect(sentence).to_contain_text("max(x, 0) - 0.4, standardized, at β")
+    expect(sentence).to_contain_text("chaos")
+    expect(problem).to_be_empty()
+    good = curves.first.get_attribute("d")
+    page.keyboard.type(" +")
+    expect(problem).to_contain_text("ends too early")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert curves.first.get_attribute("d") == good
+    page.get_by_role("slider", name="bias share β").press("End")
+    expect(sentence).to_contain_text("max(x, 0) - 0.4, standardized, at β\u00a0=\u00a00.990")
+    expect(sentence).to_contain_text("freeze")
+    page.get_by_role("button", name="example: abs(x)").click()
+    expect(sentence).to_contain_text("abs(x), standardized")
+    expect(problem).to_be_empty()
+    expect(field).to_have_value("abs(x)")
+    page.wait_for_function("location.hash.includes('formula=abs(x)')")
+    assert not Axe().run(page).response["violations"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    linked = address + "#own:formula=x%20%3E%200%20%3F%201%20%3A%20-1,form=normalized,depth=8"
+    page.goto("about:blank")
+    page.goto(linked)
+    expect(sentence).to_contain_text("r\u00a0=\u00a0∞, chaos. It jumps at x = 0")
+    page.get_by_role("button", name="Reset").click()
+    expect(sentence).to_have_text(plain(explorer.sentence()))
+    for broken in ("%", "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "x" * 5000):
+        page.goto("about:blank")
+        page.goto(f"{address}#own:formula={broken}")
+        expect(sentence).to_contain_text("max(x, 0), standardized")
+    expect(problem).to_contain_text("300 are read")
+    assert page.locator("img").count() == 0
+    assert not complaints, complaints
+    context.close()
+
+
+def plain(text: str) -> str:
+    return text.replace(" = ", "\u00a0=\u00a0")
+
+
+def test_python_draws_the_examples_that_the_page_reads(page: Page) -> None:
+    x = np.linspace(-3, 3, 25)
+    for formula, function in own.EXAMPLES.items():
+        values = page.evaluate(
+            "([text, x]) => x.map(own.readFormula(text).value)", [formula, x.tolist()]
+        )
+        with jax.enable_x64(True):
+            np.testing.assert_allclose(values, function(jnp.asarray(x)), atol=1e-14)
+    with pytest.raises(ValueError, match="must name one of the formulas"):
+        own.own_activation(start={"formula": "exp(x)"})
+
+
+def test_the_page_gets_little() -> None:
+    assert own.own_activation().payload_bytes < 110_000

@@ -266,7 +266,9 @@ class Whole(dict):
         return dict, (dict(self),)  # a copy is a plain one
 
 
-def _started(axes: Sequence[Axis | Choice | Formula], start: Setting) -> dict[str, Axis | Choice | Formula]:
+def _started(
+    axes: Sequence[Axis | Choice | Formula], start: Setting
+) -> dict[str, Axis | Choice | Formula]:
     named = {axis.name: axis for axis in axes}
     _check_known(start, named)
     return named | {name: replace(named[name], start=value) for name, value in start.items()}

@@ -73,9 +73,7 @@ def staircase(start: Array, beta: Array, activation: str, layers: int) -> dict[s
     return {"x": x, "y": y, "r": regimes.characteristic_value(sigma, beta), "end": end}
 
 
-def climb(
-    layer: Callable[[Array], Array], start: Array, layers: int
-) -> tuple[Array, Array, Array]:
+def climb(layer: Callable[[Array], Array], start: Array, layers: int) -> tuple[Array, Array, Array]:
     """The places and values of a map and of the staircase on it, [2, 2 layers + 1]; its end."""
 
     def step(rho: Array, _: None) -> tuple[Array, Array]:

@@ -77,7 +77,9 @@ def pictured(
         image = sigma.dual(rho)
         if jumps is not None and series is not None:
             plain = lambda r: jnp.zeros_like(r)  # noqa: E731
-            image = jnp.where(jumps, lax.cond(jumps, partial(_power_series, series), plain, rho), image)
+            image = jnp.where(
+                jumps, lax.cond(jumps, partial(_power_series, series), plain, rho), image
+            )
         return (1 - beta) * (1 + beta) * image + beta**2
 
     if jumps is not None:

@@ -421,9 +421,7 @@ def _from_plus(activation: DualMap, beta: Array, gap: Array) -> _Step:
     return gap * (excess - r * bend), 1 - loss, loss
 
 
-def _from_minus(
-    activation: DualMap, beta: Array, gap: Array
-) -> tuple[_Step, tuple[Array, Array]]:
+def _from_minus(activation: DualMap, beta: Array, gap: Array) -> tuple[_Step, tuple[Array, Array]]:
     """Near -1: what one layer adds to the gap 1 + Sigma; and the next Sigma and 1 - Sigma."""
     excess, r = _characteristic(activation, beta)
     scale, end = (1 - beta) * (1 + beta), activation.minus
