@@ -72,7 +72,7 @@ JUMPS: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
 }
 BAD = {
     "": ("", "Type a formula"),
-    "tanh(": ("(", "never closed|ends too early"),
+    "tanh(": (" ", "ends too early"),
     "2x": ("x", "write \\* to multiply"),
     "(x + 1": ("(", "never closed"),
     "x + 1)": (")", "cannot stand here"),

@@ -12,7 +12,7 @@
 
 const LONGEST = 300;
 const DEEPEST = 60;
-const ALIKE = { "−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "≤": "<=", "≥": ">=", "π": "pi", "**": "^" };
+const ALIKE = { "−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "≤": "<=", "≥": ">=", "**": "^" };
 const TOKEN = /((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)|([a-zπ][a-z_0-9]*)|(\*\*|<=|>=|&&|\|\||[-+*/^(),<>?:−–×·÷≤≥])/iy;
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
@@ -135,7 +135,7 @@ function readFormula(text) {
     }
     const name = take("name");
     if (!name) return fail(start.kind === "end" ? "The formula ends too early: a number, x or a function must follow." : `“${start.text}” cannot stand here: a number, x, a function or a bracket must.`);
-    const word = ALIKE[name.text] ?? name.text.toLowerCase();
+    const word = name.text === "π" ? "pi" : name.text.toLowerCase();
     if (word === "x") return node(start, "x", [], (x) => x);
     if (Object.hasOwn(CONSTANTS, word)) return node(start, "number", [], () => CONSTANTS[word]);
     if (!Object.hasOwn(FUNCTIONS, word)) fail(unknown(word), name);
@@ -203,7 +203,8 @@ function tokensOf(text) {
 
 function unknown(word) {
   const known = ["x", ...Object.keys(CONSTANTS), ...Object.keys(FUNCTIONS)];
-  const near = known.find((name) => name.length > 1 && (name.startsWith(word) || word.startsWith(name) || distance(name, word) < 2));
+  const [near] = known.filter((name) => name.length > 1 && distance(name, word) <= word.length / 2)
+    .toSorted((a, b) => distance(a, word) - distance(b, word));
   return `“${word}” is not known.${near ? ` Did you mean ${near}?` : ""} There are ${known.join(", ")}.`;
 }
 
@@ -303,7 +304,7 @@ function meshOf({ value, turns }, text, { panels, nodes, kinks: most, radius }) 
     }
     const bent = done.flatMap(([left]) => [left, -left]).filter((x) => !kinks.some((c) => Math.abs(c - x) < 1e-9) && bends(x));
     const more = distinct([...hidden, ...bent], 1e-8).filter((x) => !kinks.some((c) => Math.abs(c - x) < 1e-8));
-    if (hidden.length > 0 && (pass > 1 || !more.length)) throw blame(`This has no bounded slope near x = ${tickText(hidden[0], 3)}.`);
+    if (hidden.length > 0 && (pass > 1 || !more.length)) throw blame(`This has no bounded slope near x = ${tickText(Number(hidden[0].toFixed(6)), 3)}.`);
     if (more.length && pass < 4) { kinks = distinct([...kinks, ...more]); continue; }
     kinks = kinks.filter(bends);
     if (kinks.length > most) throw blame(`This has ${kinks.length} kinks; ${most} can be followed here.`);
