@@ -24,11 +24,11 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # A module imports only from floors below its own.
 FLOORS = (
-    {"types", "extras"},
+    {"types", "extras", "browser"},
     {"numerics", "scalars"},
     {"expectations", "graphs", "matrices"},
     {"activations"},
-    {"checks", "duals"},
+    {"checks", "duals", "sampled"},
     {"kernels", "regimes", "deconvolution", "normalization"},
     {"spectra", "dynamics", "networks", "data"},
     {"architectures"},
@@ -48,6 +48,7 @@ INTERNAL = {
     "matrices",
     "checks",
     "duals",
+    "sampled",
     "__main__",
 }
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}

@@ -12,7 +12,7 @@ So the map is kept in three pieces:
   with a kink (or with features too fine for its Hermite series).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from math import pi, sqrt
@@ -21,6 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.scipy.special import erf
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
@@ -31,7 +32,7 @@ from .numerics import floating, read_only, safe_sqrt
 from .types import Number
 
 _SERIES_LENGTH = 2048  # Hermite coefficients looked at to tell smooth activations from others
-_CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
+CENTRE_LENGTH = 60  # 4^-60 and less is left out at |rho| = 1/2
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +59,76 @@ class End:
         series = _chopped(self.coefficients, float(jnp.finfo(x.dtype).eps) / 8)
         place = 2 ** (1 + self.power) * x - 1
         derivative = _derivative_series(series, self.power)
-        return x * _clenshaw(series, place), x * _clenshaw(derivative, place)
+        value, slope = (clenshaw([float(c) for c in cs], place) for cs in (series, derivative))
+        return x * value, x * slope
+
+
+class DualMap:
+    """R and R' from what is known of them: their two ends, and the series between.
+
+    Attributes:
+        second_moment, derivative_second_moment: R(1) and R'(1).
+        affine_part: a_0^2 and a_1^2.
+        plus, minus: the ends.
+    """
+
+    second_moment: Any
+    derivative_second_moment: Any
+    affine_part: Any
+    plus: Any
+    minus: Any
+
+    def centre_series(self, rho: Array) -> tuple[Array, Array]:
+        """sum_{k>=2} a_k^2 rho^k and its derivative, for |rho| <= 1/2."""
+        raise NotImplementedError
+
+    def dual(self, correlation: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+        """R(rho) = E[sigma(u) sigma(v)] for correlations rho in [-1, 1]."""
+        return self._dual_pair(correlation)[0]
+
+    def derivative_dual(self, correlation: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+        """R'(rho) = E[sigma'(u) sigma'(v)] for correlations rho in [-1, 1]."""
+        return self._dual_pair(correlation)[1]
+
+    def dual_gap(self, gap: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+        """R(1) - R(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
+        gap = floating(gap)
+        near, _ = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
+        small = self.derivative_second_moment * gap * (1 - near)
+        return jnp.where(gap <= 0.5, small, self.second_moment - self.dual(1 - gap))
+
+    def derivative_dual_gap(self, gap: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+        """R'(1) - R'(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
+        gap = floating(gap)
+        _, near = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
+        moment = self.derivative_second_moment
+        far = moment - self.derivative_dual(1 - gap)
+        return jnp.where(gap <= 0.5, moment * near, far)
+
+    def _dual_pair(self, correlation: ArrayLike) -> tuple[Array, Array]:
+        rho = floating(correlation)
+        rho = rho if rho.dtype == jnp.float64 else rho.astype(jnp.float32)
+        moment = self.derivative_second_moment
+        gap = 1 - jnp.abs(rho)
+        gap = jnp.where((gap >= 0) & (gap <= 0.5), gap, 0)  # clip would halve slopes at its ends
+        ends = []
+        for end, sign in ((self.plus, -1), (self.minus, 1)):
+            bend, derivative_bend = end.bend(gap)
+            value = end.value * self.second_moment + moment * gap * (end.slope + bend)
+            ends.append((value, sign * moment * (end.slope + derivative_bend)))
+        series, derivative_series = self.centre_series(jnp.where(jnp.abs(rho) <= 0.5, rho, 0))
+        a0, a1 = self.affine_part
+        middle = (a0 + a1 * rho + series, a1 + derivative_series)
+        value, slope = (
+            jnp.where(rho > 0.5, above, jnp.where(rho < -0.5, below, inside))
+            for above, below, inside in zip(*ends, middle, strict=True)
+        )
+        return value, slope
 
 
 @jax.tree_util.register_static
 @dataclass(frozen=True, eq=False)
-class Activation:
+class Activation(DualMap):
     """An activation function, with what infinitely wide networks see of it.
 
     A value: equal to every other one made of the same function and the same share of its mean,
@@ -142,57 +207,15 @@ class Activation:
         """sigma(x), elementwise."""
         return self.function(x)
 
-    def dual(self, correlation: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-        """R(rho) = E[sigma(u) sigma(v)] for correlations rho in [-1, 1]."""
-        return self._dual_pair(correlation)[0]
-
-    def derivative_dual(self, correlation: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-        """R'(rho) = E[sigma'(u) sigma'(v)] for correlations rho in [-1, 1]."""
-        return self._dual_pair(correlation)[1]
-
-    def dual_gap(self, gap: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-        """R(1) - R(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
-        gap = floating(gap)
-        near, _ = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
-        small = self.derivative_second_moment * gap * (1 - near)
-        return jnp.where(gap <= 0.5, small, self.second_moment - self.dual(1 - gap))
-
-    def derivative_dual_gap(self, gap: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-        """R'(1) - R'(1 - gap) for gaps in [0, 2], without cancellation at small gaps."""
-        gap = floating(gap)
-        _, near = self.plus.bend(jnp.where(gap <= 0.5, gap, 0.5))
-        moment = self.derivative_second_moment
-        far = moment - self.derivative_dual(1 - gap)
-        return jnp.where(gap <= 0.5, moment * near, far)
+    @property
+    def affine_part(self) -> tuple[float, float]:
+        """a_0^2 and a_1^2."""
+        return float(self.centre[0]), float(self.centre[1])
 
     def centre_series(self, rho: Array) -> tuple[Array, Array]:
         """sum_{k>=2} a_k^2 rho^k and its derivative, for |rho| <= 1/2."""
-        length = 26 if rho.dtype == jnp.float32 else _CENTRE_LENGTH
-        value = slope = jnp.zeros_like(rho)
-        for coefficient in self.centre[length:1:-1]:
-            slope = slope * rho + value
-            value = value * rho + float(coefficient)
-        return value * rho * rho, (slope * rho + 2 * value) * rho
-
-    def _dual_pair(self, correlation: ArrayLike) -> tuple[Array, Array]:
-        rho = floating(correlation)
-        rho = rho if rho.dtype == jnp.float64 else rho.astype(jnp.float32)
-        moment = self.derivative_second_moment
-        gap = 1 - jnp.abs(rho)
-        gap = jnp.where((gap >= 0) & (gap <= 0.5), gap, 0)  # clip would halve slopes at its ends
-        ends = []
-        for end, sign in ((self.plus, -1), (self.minus, 1)):
-            bend, derivative_bend = end.bend(gap)
-            value = end.value * self.second_moment + moment * gap * (end.slope + bend)
-            ends.append((value, sign * moment * (end.slope + derivative_bend)))
-        series, derivative_series = self.centre_series(jnp.where(jnp.abs(rho) <= 0.5, rho, 0))
-        a0, a1 = float(self.centre[0]), float(self.centre[1])
-        middle = (a0 + a1 * rho + series, a1 + derivative_series)
-        value, slope = (
-            jnp.where(rho > 0.5, above, jnp.where(rho < -0.5, below, inside))
-            for above, below, inside in zip(*ends, middle, strict=True)
-        )
-        return value, slope
+        length = 26 if rho.dtype == jnp.float32 else CENTRE_LENGTH
+        return power_series([float(coefficient) for coefficient in self.centre[: length + 1]], rho)
 
 
 def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation:
@@ -409,7 +432,7 @@ def _activation(given: _Given, base: _Base, name: str, share: float) -> Activati
     mean = share * float(base.hermite[0])
     lost = mean * (2 * float(base.hermite[0]) - mean)  # of every moment E[sigma(u) sigma(v)]
     variance = base.second_moment - lost
-    centre = base.hermite[:_CENTRE_LENGTH] ** 2 / variance
+    centre = base.hermite[:CENTRE_LENGTH] ** 2 / variance
     centre[0] = (base.hermite[0] - mean) ** 2 / variance
     deviation = sqrt(variance)
     opposite = (base.opposite_moment - lost) / variance
@@ -651,9 +674,34 @@ def _integrated(derivative_bend: np.ndarray, power: float) -> np.ndarray:
     return np.linalg.solve(matrix, derivative_bend)
 
 
-def _clenshaw(coefficients: np.ndarray, t: Array) -> Array:
+def clenshaw(coefficients: Sequence[float] | Array, t: Array) -> Array:
     """The Chebyshev series at t in [-1, 1]."""
-    current = following = jnp.zeros_like(t)
-    for coefficient in coefficients[:0:-1]:
-        current, following = 2 * t * current - following + float(coefficient), current
-    return t * current - following + float(coefficients[0])
+
+    def step(carry: tuple[Array, Array], coefficient: Any) -> tuple[Array, Array]:
+        current, following = carry
+        return 2 * t * current - following + coefficient, current
+
+    current, following = _down(step, jnp.zeros_like(t), coefficients[1:])
+    return t * current - following + coefficients[0]
+
+
+def power_series(coefficients: Sequence[float] | Array, rho: Array) -> tuple[Array, Array]:
+    """sum_{k>=2} c_k rho^k and its derivative, of the coefficients c_0, c_1, ..."""
+
+    def step(carry: tuple[Array, Array], coefficient: Any) -> tuple[Array, Array]:
+        value, slope = carry
+        return value * rho + coefficient, slope * rho + value
+
+    value, slope = _down(step, jnp.zeros_like(rho), coefficients[2:])
+    return value * rho * rho, (slope * rho + 2 * value) * rho
+
+
+def _down(step: Callable, zero: Array, coefficients: Sequence[float] | Array) -> tuple[Any, Any]:
+    """The steps from (0, 0) through the coefficients, the last first: a loop if they are traced."""
+    if isinstance(coefficients, Array):
+        backwards = partial(lax.scan, reverse=True)
+        return backwards(lambda carry, c: (step(carry, c), None), (zero, zero), coefficients)[0]
+    carry = zero, zero
+    for coefficient in coefficients[::-1]:
+        carry = step(carry, coefficient)
+    return carry

@@ -4,7 +4,7 @@ from freezechaos.extras import extra
 
 with extra("explorers"):
     from freezechaos.explorers.ancestry import shared_ancestry
-    from freezechaos.explorers.axes import Axis, Choice
+    from freezechaos.explorers.axes import Axis, Choice, Formula
     from freezechaos.explorers.borders import border_frames
     from freezechaos.explorers.checkerboards import checkerboard_modes
     from freezechaos.explorers.combs import lattice_faders
@@ -24,6 +24,7 @@ with extra("explorers"):
         two_candidates,
         two_value_model,
     )
+    from freezechaos.explorers.own import own_activation
     from freezechaos.explorers.positions import pixel_kernels
     from freezechaos.explorers.prior import random_functions
     from freezechaos.explorers.push import one_push
@@ -38,6 +39,7 @@ __all__ = [
     "Choice",
     "Curves",
     "Explorer",
+    "Formula",
     "Guide",
     "Image",
     "Line",
@@ -60,6 +62,7 @@ __all__ = [
     "ntk_on_the_circle",
     "one_neuron",
     "one_push",
+    "own_activation",
     "phase_diagram",
     "pixel_kernels",
     "race_on_the_circle",

@@ -149,7 +149,47 @@ class Choice:
                 "start": self.start, "step": True} | _untabulated(self)  # fmt: skip
 
 
-def _untabulated(axis: "Axis | Choice") -> dict[str, bool]:
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """A text that the reader types, a formula in x; the page reads it, `compute` never sees it.
+
+    Arguments:
+        name: the word in the page's address.
+        label: what the reader sees.
+        start: the formula to begin with.
+        examples: formulas to choose from.
+    """
+
+    name: str
+    label: str
+    start: str
+    examples: Sequence[str]
+    tabulated: bool = field(default=False, init=False)
+    step: bool = field(default=True, init=False)
+    static: bool = field(default=True, init=False)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(self.examples)
+
+    extremes = midpoints = values
+
+    def settle(self, value: Any) -> str:
+        """Return `value` if it is a text; what it says is read by the page."""
+        if isinstance(value, str):
+            return value
+        raise ValueError(f"`{self.name}` must be a text, such as {self.start!r}; got {value!r}.")
+
+    def position(self, value: Any) -> float:
+        """Return 0: a text lies on no grid."""
+        return 0.0
+
+    def spec(self) -> dict[str, Any]:
+        return {"name": self.name, "label": self.label, "start": self.start,
+                "examples": list(self.examples), "step": True} | _untabulated(self)  # fmt: skip
+
+
+def _untabulated(axis: "Axis | Choice | Formula") -> dict[str, bool]:
     """Said only where it is so: every byte is carried by every page."""
     return {} if axis.tabulated else {"tabulated": False}
 

@@ -4,9 +4,11 @@
 
 export default { render };
 
-async function render({ model, el }) {
+// `open` gives another way to look than at the table: own.js computes as it is asked.
+async function render({ model, el }, open = openTable) {
   const spec = model.get("spec");
   const grid = await (spec.compiled ? loadPrograms : unpack)(spec, model.get("data"));
+  const lookNow = open(model, spec, grid, () => drawSoon());
   const address = keepsAddress() ? pageAddress(spec) : null;
   const set = (changes) => {
     model.set("setting", { ...model.get("setting"), ...changes });
@@ -32,16 +34,17 @@ async function render({ model, el }) {
     h("div", { class: "fc-head" },
       h("p", { class: "fc-title", id: titleId }, spec.title),
       makeTools(reset, address && (() => address.link(model.get("setting"))))),
+    ...controls.filter((control) => control.leads).map((control) => control.element),
     h("div", { class: "fc-views" }, ...views.map((view) => view.element)),
     ...(engine ? [engine.element] : []),
-    h("div", { class: "fc-controls" }, ...controls.map((control) => control.element)),
+    h("div", { class: "fc-controls" }, ...controls.filter((control) => !control.leads).map((control) => control.element)),
     sentence.element,
   );
   // Without this JupyterLab takes the arrow keys for its cells.
   for (const part of root.querySelectorAll("input, button, [tabindex]")) part.dataset.lmSuppressShortcuts = "true";
 
   const draw = () => {
-    const look = lookAt(spec, grid, model.get("setting"));
+    const look = lookNow(model.get("setting"));
     for (const part of [...views, ...controls, sentence]) part.draw(look);
   };
   const restore = () => {
@@ -183,18 +186,22 @@ function interpolate({ codes, size, levels, low, high, log }, corners) {
   return log ? scaled.map(Math.exp) : scaled;
 }
 
-// Everything that can be read at one setting.
-function lookAt(spec, grid, setting) {
+function openTable(model, spec, grid) {
+  return (setting) => lookAt(spec, grid, setting, spec.compiled ? run(spec, grid, setting) : grid.live);
+}
+
+// Everything that can be read at one setting; what is `given` comes before the table.
+function lookAt(spec, grid, setting, given = {}) {
   const positions = tabulated(spec).map((axis) => positionOf(axis, setting[axis.name]));
-  const corners = spec.compiled ? [] : cornersAround(positions, grid.lengths);
-  const results = spec.compiled ? run(spec, grid, setting) : grid.live;
-  const read = (name) => results?.[name] ?? interpolate(grid.outputs[name], corners);
+  const corners = grid.lengths ? cornersAround(positions, grid.lengths) : [];
+  const read = (name) => given[name] ?? interpolate(grid.outputs[name], corners);
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
   const band = ({ of, edges, words }) => words[edges.filter((edge) => edge <= number(of)).length];
-  const nearest = spec.compiled ? 0
-    : positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
+  const nearest = grid.lengths &&
+    positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);
   const value = (name) => {
     if (name in spec.bands) return band(spec.bands[name]);
+    if (given.words && name in given.words) return given.words[name];
     if (name in spec.names) return grid.names[name].words[grid.names[name].codes[nearest]];
     return number(name);
   };
@@ -234,6 +241,7 @@ function format(value, form = "") {
   if (typeof value === "string") return value;
   const [, digits, kind] = /(?:\.(\d+))?([efg%d]?)$/.exec(form);
   const places = Number(digits ?? 6);
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "undefined";
   const text = {
     e: () => exponential(value, places),
     f: () => value.toFixed(places),
@@ -364,15 +372,25 @@ function pageAddress(spec) {
 }
 
 function parsed(spec, text) {
-  const pairs = text.split(",").map((pair) => pair.split("=").map(decodeURIComponent));
+  const pairs = text.split(",").map((pair) => pair.split("=").map(decoded));
   const axisOf = (name) => spec.axes.find((axis) => axis.name === name);
   const usable = pairs.map(([name, value]) => [name, settled(axisOf(name), value)]);
   return Object.fromEntries(usable.filter(([, value]) => value !== undefined));
 }
 
+// Undefined for a half-written %.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
 // What an address asks for, brought to what the axis can be set to; undefined for nonsense.
 function settled(axis, text) {
   if (!axis || text === undefined) return undefined;
+  if (axis.examples) return text;
   if (axis.options) return axis.options.includes(text) ? text : undefined;
   const value = Number(text);
   if (text === "" || Number.isNaN(value)) return undefined;
@@ -381,6 +399,7 @@ function settled(axis, text) {
 }
 
 function makeControl(axis, turn) {
+  if (axis.examples) return makeFormula(axis, turn); // in own.js
   return axis.options ? makeChips(axis, turn) : makeSlider(axis, turn);
 }
 

@@ -20,7 +20,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from freezechaos.explorers import readout as sentence
-from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.compiled import calling, check_compiled, programs, sampled
 from freezechaos.explorers.grid import Compute, Names, Pinned, Quantized, pack, tabulate
 from freezechaos.explorers.readout import Bands, Naming
@@ -78,7 +78,7 @@ class Explorer(anywidget.AnyWidget):
         self,
         *,
         title: str,
-        axes: Sequence[Axis | Choice],
+        axes: Sequence[Axis | Choice | Formula],
         compute: Compute,
         view: View | Sequence[View],
         readout: str,
@@ -288,7 +288,9 @@ class Whole(dict):
         return dict, (dict(self),)  # a copy is a plain one
 
 
-def _started(axes: Sequence[Axis | Choice], start: Setting) -> dict[str, Axis | Choice]:
+def _started(
+    axes: Sequence[Axis | Choice | Formula], start: Setting
+) -> dict[str, Axis | Choice | Formula]:
     named = {axis.name: axis for axis in axes}
     _check_known(start, named)
     return named | {name: replace(named[name], start=value) for name, value in start.items()}
@@ -300,7 +302,7 @@ def _check_known(setting: Setting, axes: Mapping[str, Any]) -> None:
             raise ValueError(f"there is no axis `{name}`; the axes are {list(axes)}.")
 
 
-def _product(axes: Mapping[str, Axis | Choice], what: str) -> Iterator[tuple[Any, ...]]:
+def _product(axes: Mapping[str, Axis | Choice | Formula], what: str) -> Iterator[tuple[Any, ...]]:
     return itertools.product(*(getattr(axis, what) for axis in axes.values()))
 
 

@@ -1,6 +1,6 @@
 """The explorers of fully connected networks: their kernel, its recursion, their phases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -69,20 +69,24 @@ def staircase(start: Array, beta: Array, activation: str, layers: int) -> dict[s
     def layer(rho: Array) -> Array:
         return (1 - beta**2) * sigma.dual(rho) + beta**2
 
+    x, y, end = climb(layer, start, layers)
+    return {"x": x, "y": y, "r": regimes.characteristic_value(sigma, beta), "end": end}
+
+
+def climb(layer: Callable[[Array], Array], start: Array, layers: int) -> tuple[Array, Array, Array]:
+    """The places and values of a map and of the staircase on it, [2, 2 layers + 1]; its end."""
+
     def step(rho: Array, _: None) -> tuple[Array, Array]:
-        return layer(rho), layer(rho)
+        image = layer(rho)
+        return image, image
 
     end, images = lax.scan(step, start, length=layers)
-    grid = jnp.linspace(-1, 1, 2 * layers + 1)
+    grid = jnp.linspace(-1, 1, 2 * layers + 1, dtype=start.dtype)
     before = jnp.concatenate([start[None], start[None], images[:-1]])
     after = jnp.concatenate([start[None], images])
-    rest = (0, len(grid) - len(after))
-    return {
-        "x": jnp.stack([grid, jnp.pad(before, rest, mode="edge")]),
-        "y": jnp.stack([layer(grid), jnp.pad(after, rest, mode="edge")]),
-        "r": regimes.characteristic_value(sigma, beta),
-        "end": end,
-    }
+    rest = jnp.full(len(grid) - len(after), end)
+    x = jnp.stack([grid, jnp.concatenate([before, jnp.full_like(rest, before[-1])])])
+    return x, jnp.stack([layer(grid), jnp.concatenate([after, rest])]), end
 
 
 def phase(beta: Array, activation: str, depths: tuple[int, ...]) -> dict[str, Array]:

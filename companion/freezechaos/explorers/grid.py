@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.axes import Axis, Choice, Formula
 
 Compute = Callable[..., Mapping[str, Any]]
 LEVELS = 2**16 - 1
@@ -29,7 +29,7 @@ class Pinned(NamedTuple):
     values: tuple[Any, ...]
 
 
-Column = Axis | Choice | Pinned
+Column = Axis | Choice | Formula | Pinned
 
 
 def tabulate(
@@ -103,7 +103,7 @@ class Quantized:
         values = np.log(values.astype(float)) if log else values.astype(float)
         low, high = float(values.min()), float(values.max())
         codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
-        return cls(codes.astype(np.uint16), low, high, log, axes)
+        return cls(np.asarray(codes, np.uint16), low, high, log, axes)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from freezechaos.explorers.axes import Axis, Choice, Number, Numbers
+from freezechaos.explorers.axes import Axis, Choice, Formula, Number, Numbers
 from freezechaos.explorers.grid import Quantized
 from freezechaos.plotting import PALETTE, SHADES
 
 Outputs = Mapping[str, Quantized]
-Axes = Mapping[str, Axis | Choice]
+Axes = Mapping[str, Axis | Choice | Formula]
 STYLES = ("line", "dashed", "dots", "steps")
 DEFAULT_COLORS = ("freeze", "chaos", "green", "pink", "ochre", "violet")
 

@@ -30,7 +30,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .. import checks, scalars
-from ..activations import Activation
+from ..activations import Activation, DualMap
 from ..numerics import aligned
 from ..types import Integer, Integers, Number, Numbers
 
@@ -206,6 +206,13 @@ def from_gap(
 def _at_depth(
     activation: Activation, beta: Array, depth: Array, cosine: Array, gap: Array
 ) -> tuple[Array, Array, Array]:
+    return through_layers(activation, beta, depth, cosine, gap)
+
+
+def through_layers(
+    activation: DualMap, beta: Array, depth: Array, cosine: Array, gap: Array
+) -> tuple[Array, Array, Array]:
+    """What `from_gap` gives, by the loop itself, also for an activation that JAX is tracing."""
     state = lax.fori_loop(
         1,
         depth,
@@ -344,7 +351,7 @@ def _sigma_gap(state: _State) -> Array:
     return jnp.where(state.rho > 0.5, state.gap, 1 - _sigma(state.rho, state.gap))
 
 
-def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
+def _next_layer(activation: DualMap, beta: Array, state: _State) -> _State:
     excess, r = _characteristic(activation, beta)
     rho, gap, sigma_carry, ratio, loss = _next_sigma(activation, beta, state)
     fall = state.weight * (excess + state.weight) / (state.weight + r)
@@ -369,11 +376,11 @@ def _next_layer(activation: Activation, beta: Array, state: _State) -> _State:
     )
 
 
-def _characteristic(activation: Activation, beta: Array) -> tuple[Array, Array]:
+def _characteristic(activation: DualMap, beta: Array) -> tuple[Array, Array]:
     """r - 1 and r = (1 - beta^2) E[sigma'^2]; the first keeps its digits at the edge."""
     moment = activation.derivative_second_moment
     r = moment * (1 - beta) * (1 + beta)
-    if moment <= 1:
+    if not isinstance(moment, float) or moment <= 1:
         return (moment - 1) - moment * beta**2, r
     critical = float(np.sqrt(1 - 1 / moment))
     rounded = float(np.asarray(critical, beta.dtype))
@@ -381,7 +388,7 @@ def _characteristic(activation: Activation, beta: Array) -> tuple[Array, Array]:
     return moment * (rounded - beta) * both + moment * (critical - rounded) * both, r
 
 
-def _next_sigma(activation: Activation, beta: Array, state: _State) -> tuple[Array, ...]:
+def _next_sigma(activation: DualMap, beta: Array, state: _State) -> tuple[Array, ...]:
     """(rho, gap, carry) one layer on, and R'/R'(1) and 1 - R'/R'(1) at the layer left behind."""
     plus, minus, centre = state.rho > 0.5, state.rho < -0.5, jnp.abs(state.rho) <= 0.5
     from_plus = _from_plus(activation, beta, state.gap)
@@ -406,7 +413,7 @@ def _next_sigma(activation: Activation, beta: Array, state: _State) -> tuple[Arr
 _Step = tuple[Array, Array, Array]  # an increment, R' / R'(1) and 1 - R' / R'(1)
 
 
-def _from_plus(activation: Activation, beta: Array, gap: Array) -> _Step:
+def _from_plus(activation: DualMap, beta: Array, gap: Array) -> _Step:
     """Near 1: what one layer adds to the gap 1 - Sigma."""
     excess, r = _characteristic(activation, beta)
     gap = jnp.where(gap <= 0.5, gap, 0)  # other places' values are not looked at
@@ -414,9 +421,7 @@ def _from_plus(activation: Activation, beta: Array, gap: Array) -> _Step:
     return gap * (excess - r * bend), 1 - loss, loss
 
 
-def _from_minus(
-    activation: Activation, beta: Array, gap: Array
-) -> tuple[_Step, tuple[Array, Array]]:
+def _from_minus(activation: DualMap, beta: Array, gap: Array) -> tuple[_Step, tuple[Array, Array]]:
     """Near -1: what one layer adds to the gap 1 + Sigma; and the next Sigma and 1 - Sigma."""
     excess, r = _characteristic(activation, beta)
     scale, end = (1 - beta) * (1 + beta), activation.minus
@@ -429,11 +434,11 @@ def _from_minus(
     return step, (beta**2 + scale * end.value + rise, scale * (1 - end.value) - rise)
 
 
-def _from_centre(activation: Activation, beta: Array, rho: Array) -> _Step:
+def _from_centre(activation: DualMap, beta: Array, rho: Array) -> _Step:
     """In between: what one layer adds to Sigma."""
     scale, moment = (1 - beta) * (1 + beta), activation.derivative_second_moment
     rho = jnp.where(jnp.abs(rho) <= 0.5, rho, 0)
-    constant, linear = (float(c) for c in activation.centre[:2])
+    constant, linear = activation.affine_part
     series, derivative_series = activation.centre_series(rho)
     shrink = (1 - linear) + beta**2 * linear
     increment = (beta**2 + scale * constant) + scale * series - shrink * rho
