@@ -273,9 +273,8 @@ def kernel(name: str, value: Any) -> Kernel:
 
 def rows(name: str, value: Any) -> np.ndarray:
     """Inputs [n, d] in float64, finite, none of them zero."""
-    array = matrices.numbers(name, value) if np.ndim(value) != 2 else np.asarray(value)
-    checks.rows(name, array.astype(np.float32))
-    return array.astype(np.float64)
+    checks.rows(name, value)
+    return matrices.numbers(name, value)
 
 
 class _Pair:

@@ -23,7 +23,7 @@ class NotConvergedWarning(UserWarning):
     """The residual is above the tolerance."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """What kernel regression learned; `fit` makes one.
 
@@ -58,7 +58,7 @@ class Fit:
         known, weights = blocks(self.x), blocks(flat, repeat=False)
         found = []
         for some in blocks(rows):
-            total = jnp.zeros((len(some), flat.shape[1]))
+            total = jnp.zeros((len(some), flat.shape[1]), jnp.float32)
             for x_known, weight in zip(known, weights, strict=True):
                 gram = self.kernel.gram(some, x_known)
                 total += jnp.matmul(gram, weight, precision="highest")
@@ -120,20 +120,22 @@ def fit(
     >>> found.converged, found.predict(np.eye(4)).shape
     (True, (4,))
     """
+    seed = checks.whole("seed", seed, 0, "Try 0.")
     problem = _checked(kernel, x, labels, ridge, tolerance, steps, rank)
+    begun, saved = _begun(start, problem), _saved(checkpoint, problem)
     matrix = _matrix(problem, memory, sharding, progress=progress)
     strength = problem.ridge * kernel.height
     solve = solving.Solve(
         matrix=matrix,
         strength=strength,
-        precondition=preconditioner(matrix, kernel.height, strength, problem.rank, int(seed)),
+        precondition=preconditioner(matrix, kernel.height, strength, problem.rank, seed),
         labels=problem.y,
         tolerance=problem.tolerance,
         steps=problem.steps,
-        saved=_saved(checkpoint, problem),
+        saved=saved,
         progress=progress,
     )
-    coefficients, residual, iterations = solve.solved(_begun(start, problem))
+    coefficients, residual, iterations = solve.solved(begun)
     converged = residual <= problem.tolerance
     if not converged:
         warnings.warn(
@@ -216,6 +218,10 @@ def _begun(start: Fit | None, problem: _Problem) -> np.ndarray:
 
 
 def _saved(path: str | Path | None, problem: _Problem) -> saving.Saved | None:
-    """The file for the state, if one is wanted."""
+    """The file for the state, if one is wanted; looked at before there is much to lose."""
+    if path is None:
+        return None
     given = problem.kernel, problem.ridge, np.asarray(problem.x), problem.y
-    return None if path is None else saving.Saved(Path(path), saving.fingerprint(*given))
+    saved = saving.Saved(Path(path), saving.fingerprint(*given))
+    saved.load()
+    return saved

@@ -141,7 +141,7 @@ def _added_both_ways(
 ) -> tuple[Array, Array]:
     """straight + T v and across + T' w in one pass over T, a strip of rows after the other."""
 
-    def strip(across: Array, given: tuple[Array, Array]) -> tuple[Array, Array]:
+    def strip(across: Array, given: tuple[Array, ...]) -> tuple[Array, Array]:
         rows, part = given
         return across + _straight(part.T, rows), _straight(rows, v)
 
