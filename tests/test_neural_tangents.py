@@ -2,7 +2,7 @@
 
 import json
 import re
-from math import exp, pi, sqrt
+from math import exp, sqrt
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -99,16 +99,23 @@ def test_ridge():
     np.testing.assert_allclose(by_steps.predict(TEST), known, atol=1e-4)
 
 
-def test_depth():
-    """What the page says of Theta(x, x), which is (1 - r^L) / (1 - r)."""
-    page = (ROOT / "book" / "neural_tangents.md").read_text()
-    for name, moment in (("relu", 1.0), ("erf", 4 / (pi * sqrt(5)) / (2 / pi * np.arcsin(2 / 3)))):
+def test_diagonal_at_depth():
+    """Theta(x, x) is (1 - r^L) / (1 - r)."""
+    for name, moment in (("relu", 1.0), ("erf", 2 / (sqrt(5) * np.arcsin(2 / 3)))):
         r = (1 - BETA**2) * moment
         exact = (1 - r**129) / (1 - r)
-        ours = exp(float(kernels.log_ntk_diagonal(standardized(name), BETA, 129)))
-        np.testing.assert_allclose(ours, exact, rtol=1e-4 if name == "erf" else 1e-6)
-        for kind in ("float32", "float64"):
-            theirs = ORACLE["deep"][f"{name} 129 {kind}"]
-            off = abs(theirs / exact - 1)
-            (said,) = re.findall(rf"\| {name} \| {kind} \| (\S+) \|", page)
-            assert said == f"{off:.1g}"
+        for kind, off in (("float32", 1e-6), ("float64", 1e-13)):
+            np.testing.assert_allclose(ORACLE["deep"][f"{name} 129 {kind}"], exact, rtol=off)
+
+
+def test_near_duplicates():
+    """Theirs in float64 is ours in float32; what the page says of theirs in float32."""
+    page = (ROOT / "book" / "neural_tangents.md").read_text()
+    angles, near = np.array(ORACLE["angles"]), ORACLE["near"]
+    x = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = kernels.gram(standardized("erf"), BETA, 64, x)[0, 1:]
+    np.testing.assert_allclose(found, near["float64"], atol=2e-6)
+    said = re.findall(r"\| (0\.\d+) \| (\d\.\d+) \| (\d\.\d+) \|", page)
+    known = zip(angles[1:], near["float64"], near["float32"], strict=True)
+    assert said == [(f"{angle:g}", f"{e:.5f}", f"{f:.5f}") for angle, e, f in known]
+    assert near["float32"][1] == 1 > 0.97 > near["float64"][1]

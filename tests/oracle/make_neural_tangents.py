@@ -21,6 +21,8 @@ jax.config.update("jax_enable_x64", True)
 TARGET = Path(__file__).with_name("neural_tangents.json")
 DRAW = np.random.default_rng(0)
 BETA, DEPTH = 0.1, 4
+ERF = float(1 / np.sqrt(2 / np.pi * np.arcsin(2 / 3)))  # its second moment becomes 1
+ANGLES = np.array([0.0, 1e-4, 3e-4, 1e-3, 3e-3])
 NORM = float(np.sqrt(1 - BETA**2))  # NumPy's own would make float64 of float32
 
 
@@ -57,6 +59,16 @@ def deep_diagonal(activation, scale: float, depth: int, dtype) -> float:
         found = kernel(jnp.asarray(sphere(X), dtype), None, "ntk")
         assert found.dtype == dtype
         return float(found[0, 0])
+
+
+def near_duplicates(dtype) -> list[float]:
+    """The kernel, over its diagonal, between two inputs of a sphere at small angles, in chaos."""
+    with jax.experimental.enable_x64(dtype == jnp.float64):
+        _, _, kernel = stax.serial(*dense(NORM, NORM * ERF, BETA, stax.Erf(), 64))
+        x = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1) * np.sqrt(2)
+        found = kernel(jnp.asarray(x, dtype), None, "ntk")
+        assert found.dtype == dtype
+        return (np.asarray(found)[0, 1:] / np.asarray(found)[0, 0]).astype(float).tolist()
 
 
 def ensembles() -> dict:
@@ -104,7 +116,7 @@ def main() -> None:
         f"{name} {depth} {kind}": deep_diagonal(activation, scale, depth, dtype)
         for name, activation, scale in (
             ("relu", stax.Relu(), float(np.sqrt(2))),
-            ("erf", stax.Erf(), float(1 / np.sqrt(2 / np.pi * np.arcsin(2 / 3)))),
+            ("erf", stax.Erf(), ERF),
         )
         for depth in (129,)
         for kind, dtype in (("float32", jnp.float32), ("float64", jnp.float64))
@@ -117,7 +129,9 @@ def main() -> None:
         "y": Y.tolist(),
         "grids": GRIDS.tolist(),
     }
-    everything = given | {"kernels": rows, "ensembles": ensembles(), "deep": deep}
+    near = {kind: near_duplicates(getattr(jnp, kind)) for kind in ("float32", "float64")}
+    parts = {"kernels": rows, "ensembles": ensembles(), "deep": deep, "near": near}
+    everything = given | {"angles": ANGLES.tolist()} | parts
     TARGET.write_text(json.dumps(everything) + "\n")
     print(json.dumps(deep, indent=1))
 
