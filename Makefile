@@ -1,7 +1,8 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata assignments exam questions test bench cover lint lock clean
+.PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata \
+  assignments exam questions test bench bench-full cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -66,7 +67,7 @@ FAR := awk '/^Collecting / && !(++n % 25) { print "setup: " n " packages found";
   /^Installing / { print "setup: installing them"; fflush() } /^FAILED/ { exit 1 }'
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## create .venv from the lock (every command does it when needed)
 	@echo "ready: $(BIN)/python"
@@ -150,6 +151,12 @@ bench: $(STAMP) ## time the package
 	@mkdir -p $(BUILD)
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(BUILD)/benchmarks.json
 	@echo "bench: $(BUILD)/benchmarks.json"
+
+bench-full: export JAXTYPING_DISABLE := 1
+bench-full: export FULL := yes
+bench-full: $(STAMP) images ## time regression on all of Fashion-MNIST (an hour, 20 GB)
+	@echo "bench-full: 60,000 images, six kernels"
+	@$(BIN)/python -m pytest benchmarks/test_regression_bench.py -k full -s --benchmark-only
 
 package: $(STAMP) ## build the wheel and the sdist
 	@$(BIN)/python -m hatchling build -d $(abspath $(BUILD))/dist

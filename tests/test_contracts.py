@@ -18,6 +18,7 @@ from freezechaos import (
     networks,
     normalization,
     regimes,
+    regression,
     spectra,
 )
 from freezechaos.gan import distances, indicators
@@ -47,6 +48,13 @@ def trained(a, n):
         rates=a(RATES), test=a(X[:2]),
     )  # fmt: skip
     return done.outputs, done.test_outputs
+
+
+def regressed(a, n):
+    kernel = n(2.0) * regression.NNGP(RELU, n(0.1), 3) + regression.NTK(TANH, n(0.2), 3)
+    fit = regression.fit(kernel, a(X), a(Y), ridge=n(0.1), tolerance=n(1e-4), progress=False)
+    known = regression.posterior(kernel, a(X), a(Y), a(X[:2]), noise=n(0.1))
+    return fit.predict(a(X[:2])), known, regression.evidence(kernel, a(X), a(Y), noise=n(0.1))
 
 
 def flowed(a, n):
@@ -94,6 +102,7 @@ CALLS = {
     "cosines": lambda a, n: (normalization.cosines(a(GRAM)), normalization.contrast(a(GRAM))),
     "odd": lambda a, n: (normalization.odd_gram(n(2.0), 5), normalization.odd_map(a([2.0]), n(8))),
     "flow": flowed,
+    "regression": regressed,
     "descend": lambda a, n: dynamics.descend(a(GRAM), a(Y), 2, n(0.1), n(0.5)).train,
     "ridge": lambda a, n: dynamics.ridge(a(GRAM), a(Y), a(CROSS), a([0.1, 1.0])),
     "accuracy": lambda a, n: dynamics.accuracy(a(X), np.array([0, 1, 2, 0])),

@@ -31,7 +31,7 @@ FLOORS = (
     {"checks", "duals", "sampled"},
     {"kernels", "regimes", "deconvolution", "normalization"},
     {"spectra", "dynamics", "networks", "data"},
-    {"architectures"},
+    {"architectures", "regression"},
     {"empirical"},
     {"gan"},
     {"claims"},

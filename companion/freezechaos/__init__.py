@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for mypy and editors
     from . import normalization as normalization
     from . import plotting as plotting
     from . import regimes as regimes
+    from . import regression as regression
     from . import spectra as spectra
 
     __version__: str

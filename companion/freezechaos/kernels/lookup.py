@@ -1,4 +1,4 @@
-"""Gram matrices of the scaled NTK at a cost that does not grow with depth.
+"""Gram matrices of scaled NTK and NNGP at a cost that does not grow with depth.
 
 At fixed activation, beta and depth the kernel is one function of the cosine. It is tabulated
 once, as a cubic in each cell of a grid that is fine towards cosine 1 and -1 in equal ratio: 64
@@ -9,7 +9,7 @@ number and the place within it, and no logarithm or arccosine is needed.
 from collections.abc import Callable
 from functools import lru_cache, partial, reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,8 @@ from ..activations import Activation
 from ..types import Integer, Number
 from . import recursion
 
+Kind = Literal["nngp", "ntk"]
+KINDS = "nngp", "ntk"  # in the order in which the recursion gives them
 _CELL_BITS = 6  # 2^6 cells an octave
 _OCTAVES = 100  # down to a gap of 2^-100, an angle of 1e-15; below, the value at 0
 # Rows and columns of a tile, and close pairs looked at at once, so that they stay in the cache:
@@ -96,9 +98,10 @@ def gram(
     x1: Real[ArrayLike, "n d"],
     x2: Real[ArrayLike, "m d"] | None = None,
     *,
+    kind: Kind = "ntk",
     sharding: NamedSharding | None = None,
 ) -> Float[Array, "n m"]:
-    """Gram matrix of the scaled NTK between inputs put on the sphere.
+    """Gram matrix of the scaled NTK, or of the NNGP, between inputs put on the sphere.
 
     Exactly 1 between parallel rows; within 2e-6 of the exact kernel elsewhere, near-duplicates
     included: their gap is not taken from a rounded product. Rows less than an angle of 1e-15
@@ -111,6 +114,7 @@ def gram(
         depth: number L of affine maps, 1 or more; the table for it is made once and kept.
         x1, x2: inputs, one a row, of any norm but 0; x2 is x1 where left out, and then the
             result is symmetric and half the work.
+        kind: "ntk" or "nngp".
         sharding: spreads the rows of the result, and of x1, over the devices of a mesh, for
             instance NamedSharding(mesh, PartitionSpec("rows")).
 
@@ -122,6 +126,8 @@ def gram(
     checks.activation(activation)
     checks.beta(beta)
     depth = checks.depth(depth)
+    if kind not in KINDS:
+        raise ValueError(f'`kind` must be "ntk" or "nngp"; got {kind!r}. Try "ntk".')
     rows = checks.rows("x1", x1).astype(jnp.float32)
     columns = None if x2 is None else checks.rows("x2", x2).astype(jnp.float32)
     if columns is not None and columns.shape[1] != rows.shape[1]:
@@ -129,7 +135,7 @@ def gram(
             f"`x1` and `x2` must be equally wide; got {rows.shape[1]} and {columns.shape[1]} "
             "columns. Prepare both alike."
         )
-    table = _table(activation, beta, depth)
+    table = _table(activation, beta, depth, kind)
     if sharding is not None:
         return _sharded(table, rows, rows if columns is None else columns, sharding)
     if columns is None:
@@ -137,27 +143,32 @@ def gram(
     return _rectangular(table, rows, columns)
 
 
-def _table(activation: Activation, beta: Number, depth: Any) -> Table:
+def _table(activation: Activation, beta: Number, depth: Any, kind: Kind) -> Table:
     if isinstance(beta, jax.core.Tracer):
-        return tabulate(activation, beta, depth)
-    return _kept_table(activation, float(beta), depth)
+        return tabulate(activation, beta, depth, kind)
+    return _kept_table(activation, float(beta), depth, kind)
 
 
 @lru_cache(maxsize=64)
-def _kept_table(activation: Activation, beta: float, depth: int) -> Table:
+def _kept_table(activation: Activation, beta: float, depth: int, kind: Kind) -> Table:
     with jax.ensure_compile_time_eval():  # also inside somebody's jit: a kept table is numbers
-        return tabulate(activation, beta, depth)
+        return tabulate(activation, beta, depth, kind)
 
 
-def tabulate(activation: Activation, beta: Number, depth: Integer) -> Table:
-    """The scaled NTK as cubics in the gap, for both signs of the cosine."""
+def tabulate(activation: Activation, beta: Number, depth: Integer, kind: Kind = "ntk") -> Table:
+    """The kernel as cubics in the gap, for both signs of the cosine."""
     octaves = 2.0 ** np.arange(-_OCTAVES, 0)
     within = 1 + np.arange(2**_CELL_BITS) / 2**_CELL_BITS
     gaps = np.append(np.outer(octaves, within), 1.0).astype(np.float32)
     signs = np.array([[1], [-1]], np.float32)
     nodes = np.append(np.float32(0), gaps) * np.ones_like(signs)
     value, slope = _nodes(
-        activation, jnp.asarray(beta, jnp.float32), depth, nodes, signs * np.ones_like(nodes)
+        activation,
+        jnp.asarray(beta, jnp.float32),
+        depth,
+        nodes,
+        signs * np.ones_like(nodes),
+        KINDS.index(kind),
     )
     cubics = [_cubics(v, s, jnp.diff(gaps)) for v, s in zip(value, slope, strict=True)]
     # an error of the cosine times the slope: where that shows, the cosine will not do
@@ -166,16 +177,16 @@ def tabulate(activation: Activation, beta: Number, depth: Integer) -> Table:
     return Table(jnp.concatenate(cubics, axis=1), close)
 
 
-@partial(jax.jit, static_argnames=("activation",))
+@partial(jax.jit, static_argnames=("activation", "which"))
 def _nodes(
-    activation: Activation, beta: Array, depth: Array, gaps: Array, signs: Array
+    activation: Activation, beta: Array, depth: Array, gaps: Array, signs: Array, which: int
 ) -> tuple[Array, Array]:
-    """theta and its slope in the gap."""
+    """The kernel, by its place in `KINDS`, and its slope in the gap."""
 
-    def theta(gap: Array) -> Array:
-        return recursion.from_gap(activation, beta, depth, signs * (1 - gap), gap)[1]
+    def kernel(gap: Array) -> Array:
+        return recursion.from_gap(activation, beta, depth, signs * (1 - gap), gap)[which]
 
-    return jax.jvp(theta, (gaps,), (jnp.ones_like(gaps),))
+    return jax.jvp(kernel, (gaps,), (jnp.ones_like(gaps),))
 
 
 def _cubics(value: Array, slope: Array, width: Array) -> Array:
