@@ -124,7 +124,11 @@ class TwoThemes(SphinxPostTransform):
             source.with_name(Path(uri).name).write_text(text)
             self.env.images.add_file(self.env.docname, uri)
             copy = drawn.deepcopy()
-            copy.attributes |= {"uri": uri, "candidates": {"*": uri}, "preview": preview}
+            copy.attributes |= {
+                "uri": uri,
+                "candidates": {"*": uri},
+                "preview": preview,
+            }
             copy["classes"] = [*drawn["classes"], f"only-{theme}"]
             made.append(copy)
         return made

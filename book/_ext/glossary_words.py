@@ -33,7 +33,9 @@ class Word(nodes.inline):
 
 def definitions(chapter: str) -> dict[str, str]:
     """Return the definitions of the words that a chapter may say, as HTML without links."""
-    return {word: plain(text) for word, text in entries().items() if since(text) <= chapter}
+    return {
+        word: plain(text) for word, text in entries().items() if since(text) <= chapter
+    }
 
 
 @cache
@@ -56,7 +58,9 @@ def plain(definition: str) -> str:
     def said(found: re.Match[str]) -> str:
         name, target = found["name"], found["target"]
         if name == "cite":
-            return f"({editions.author_year(editions.book().references[target], False)})"
+            return (
+                f"({editions.author_year(editions.book().references[target], False)})"
+            )
         return target.partition(" <")[0]
 
     def marked(found: re.Match[str]) -> str:
@@ -95,7 +99,9 @@ class FirstMentions(SphinxPostTransform):
     @staticmethod
     def sentence(node: nodes.Node) -> bool:
         """Whether a node is text where a link may stand: an option of a prediction is a button."""
-        if not isinstance(node, nodes.Text) or not isinstance(node.parent, nodes.paragraph):
+        if not isinstance(node, nodes.Text) or not isinstance(
+            node.parent, nodes.paragraph
+        ):
             return False
         around = node.parent.parent
         box = around.parent.parent if isinstance(around, nodes.list_item) else around
