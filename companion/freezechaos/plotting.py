@@ -6,6 +6,7 @@ A notebook shows figures as SVG on white ground; the site takes the ground away 
 once more in the hues of a dark page.
 """
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -133,6 +134,17 @@ def picture(ax: Axes, values: ArrayLike, **options: Any) -> AxesImage:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(True)
     return ax.imshow(np.asarray(values), **options)
+
+
+def counted(ax: Axes, numbers: Iterable[int]) -> Axes:
+    """Return the axes with ticks on x at numbers that are counted, written out, and at no others.
+
+    A scale that is not linear has to be set before: it makes ticks of its own.
+    """
+    places = [int(number) for number in numbers]
+    ax.set_xticks(places, [str(place) for place in places])
+    ax.set_xticks([], minor=True)
+    return ax
 
 
 class Edge(NamedTuple):
