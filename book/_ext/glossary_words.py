@@ -24,11 +24,11 @@ BLOCK = re.compile(r"```\{glossary\}\n(.*?)^```", re.DOTALL | re.MULTILINE)
 ENTRY = re.compile(r"^(\S.*)\n((?: {2}.*\n)+)", re.MULTILINE)
 CHAPTER = re.compile(r"\{doc\}`(\w+)`")
 POINTER = re.compile(r" See \{doc\}[^.]*\.")
-INLINE = re.compile(r"\$(?P<math>[^$]+)\$|\*(?P<emphasis>[^*]+)\*")
+INLINE = re.compile(r"\$(?P<math>[^$]+)\$|\*(?P<emphasis>[^*]+)\*|`(?P<code>[^`]+)`")
 
 
 class Word(nodes.inline):
-    """A word with its definition: attributes `entry`, `target`, `definition`."""
+    """A word with its definition: attributes `page`, `target`, `definition`."""
 
 
 def definitions(chapter: str) -> dict[str, str]:
@@ -53,10 +53,12 @@ def since(definition: str) -> str:
 
 
 def plain(definition: str) -> str:
-    """Return a definition as HTML: formulas and emphasis stay, roles are read out."""
+    """Return what a word is as HTML: formulas and emphasis stay, roles are read out."""
 
     def said(found: re.Match[str]) -> str:
         name, target = found["name"], found["target"]
+        if name == "doc":
+            return editions.book().titles[target]
         if name == "cite":
             return (
                 f"({editions.author_year(editions.book().references[target], False)})"
@@ -66,6 +68,8 @@ def plain(definition: str) -> str:
     def marked(found: re.Match[str]) -> str:
         if found["math"]:
             return f'<span class="math notranslate nohighlight">\\({found["math"]}\\)</span>'
+        if found["code"]:
+            return f"<code>{found['code']}</code>"
         return f"<em>{found['emphasis']}</em>"
 
     text = editions.ROLE.sub(said, POINTER.sub("", f" {definition}"))
@@ -81,6 +85,15 @@ def pattern(words: list[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{'|'.join(spelled)})(?![\w-])")
 
 
+def sentence(node: nodes.Node) -> bool:
+    """Whether a node stands in a text where a link may be: an option of a prediction is a button."""
+    if not isinstance(node.parent, nodes.paragraph):
+        return False
+    around = node.parent.parent
+    box = around.parent.parent if isinstance(around, nodes.list_item) else around
+    return "predict" not in box.get("classes", ()) or box is around
+
+
 class FirstMentions(SphinxPostTransform):
     """Put a `Word` where a chapter first says a word of the glossary."""
 
@@ -91,21 +104,10 @@ class FirstMentions(SphinxPostTransform):
         if self.env.docname not in editions.chapters():
             return
         left = definitions(self.env.docname)
-        for text in list(self.document.findall(self.sentence)):
-            parts = list(self.parts(text, left))
+        for text in list(self.document.findall(nodes.Text)):
+            parts = list(self.parts(text, left)) if sentence(text) else []
             if len(parts) > 1:
                 text.parent.replace(text, parts)
-
-    @staticmethod
-    def sentence(node: nodes.Node) -> bool:
-        """Whether a node is text where a link may stand: an option of a prediction is a button."""
-        if not isinstance(node, nodes.Text) or not isinstance(
-            node.parent, nodes.paragraph
-        ):
-            return False
-        around = node.parent.parent
-        box = around.parent.parent if isinstance(around, nodes.list_item) else around
-        return "predict" not in box.get("classes", ()) or box is around
 
     def parts(self, text: nodes.Text, left: dict[str, str]) -> Any:
         """Yield the text in parts; words that were found are no longer `left`."""
@@ -114,7 +116,9 @@ class FirstMentions(SphinxPostTransform):
             entry = self.entry(found[0], left)
             target = self.env.domains["std"].objects["term", entry][1]  # type: ignore[attr-defined]
             yield nodes.Text(rest[: found.start()])
-            yield Word("", found[0], target=target, definition=left.pop(entry))
+            yield Word(
+                "", found[0], page=PAGE, target=target, definition=left.pop(entry)
+            )
             rest = rest[found.end() :]
         yield nodes.Text(rest)
 
@@ -126,7 +130,7 @@ class FirstMentions(SphinxPostTransform):
 def visit(self: HTML5Translator, node: Word) -> None:
     name = f"explained-{node['target']}"
     self.body.append(
-        f'<a class="fc-word" href="{PAGE}.html#{node["target"]}" aria-describedby="{name}">'
+        f'<a class="fc-word" href="{node["page"]}.html#{node["target"]}" aria-describedby="{name}">'
     )
 
 

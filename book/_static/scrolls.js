@@ -2,7 +2,14 @@
 (() => {
   const WIDE = ".bd-article mjx-container[display='true'], .bd-article .cell_output:has(> img)";
 
+  // By keys too, as formulas are.
+  function reach(box) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+
   function mark(box) {
+    if (box.matches(".cell_output")) reach(box);
     box.classList.toggle("fc-more-before", box.scrollLeft > 1);
     box.classList.toggle("fc-more-after", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
   }

@@ -4,6 +4,7 @@ import re
 
 import editions
 import glossary_words
+import symbols
 
 
 def test_entries_are_those_of_the_glossary() -> None:
@@ -32,6 +33,20 @@ def test_a_word_is_known_from_its_chapter_on() -> None:
     assert "own share" not in before
     assert "own share" in after
     assert "depth" in glossary_words.definitions("01_wide_networks")
+
+
+def test_every_line_of_the_notation_is_read() -> None:
+    text = (editions.BOOK / "notation.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(symbols.lines()) == len(rows)
+    for chapter in range(1, len(editions.chapters()) + 1):
+        known = [s for some, _, start in symbols.lines() if start == chapter for s in some]
+        assert len(known) == len(set(known)), "two meanings in one chapter"
+
+
+def test_symbols_of_a_cell() -> None:
+    assert list(symbols.symbols(r"$a = b, c_p$, $\beta$")) == ["a", "c_p", r"\beta"]
+    assert not list(symbols.symbols("$a$ (lengths)"))
 
 
 def test_words_are_found_whole() -> None:
