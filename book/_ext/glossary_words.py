@@ -27,7 +27,7 @@ POINTER = re.compile(r" See \{doc\}[^.]*\.")
 INLINE = re.compile(r"\$(?P<math>[^$]+)\$|\*(?P<emphasis>[^*]+)\*|`(?P<code>[^`]+)`")
 
 
-class Word(nodes.inline):
+class Word(nodes.inline):  # type: ignore[misc]
     """A word with its definition: attributes `page`, `target`, `definition`."""
 
 
@@ -114,7 +114,7 @@ class FirstMentions(SphinxPostTransform):
         rest = str(text)
         while left and (found := pattern(list(left)).search(rest)):
             entry = self.entry(found[0], left)
-            target = self.env.domains["std"].objects["term", entry][1]  # type: ignore[attr-defined]
+            target = self.env.domains["std"].objects["term", entry][1]
             yield nodes.Text(rest[: found.start()])
             yield Word(
                 "", found[0], page=PAGE, target=target, definition=left.pop(entry)
