@@ -28,7 +28,8 @@ INLINE = re.compile(r"\$(?P<math>[^$]+)\$|\*(?P<emphasis>[^*]+)\*|`(?P<code>[^`]
 
 
 class Word(nodes.inline):  # type: ignore[misc]
-    """A word with its definition: attributes `page`, `target`, `definition`."""
+    """A word with its definition: attributes `page`, `target`, `definition`,
+    and `label` where what stands in it is no text."""
 
 
 def definitions(chapter: str) -> dict[str, str]:
@@ -129,8 +130,10 @@ class FirstMentions(SphinxPostTransform):
 
 def visit(self: HTML5Translator, node: Word) -> None:
     name = f"explained-{node['target']}"
+    label = f' aria-label="{escape(node["label"])}"' if "label" in node else ""
     self.body.append(
-        f'<a class="fc-word" href="{node["page"]}.html#{node["target"]}" aria-describedby="{name}">'
+        f'<a class="fc-word" href="{node["page"]}.html#{node["target"]}"{label} '
+        f'aria-describedby="{name}">'
     )
 
 

@@ -21,6 +21,7 @@ PAGE = "notation"
 ROW = re.compile(
     r"^\| (?P<symbols>.+?) \|.*?\| (?P<meaning>[^|]+) \| (?P<chapter>\d+)–? \|$", re.M
 )
+UNSAID = re.compile(r"[\\{}]")  # of a formula's TeX, by who reads it aloud
 FORMULA = re.compile(r"\$([^$]+)\$")
 
 
@@ -73,9 +74,9 @@ class FirstAppearances(SphinxPostTransform):
             target, meaning = left.get(formula.astext().strip(), ("", ""))
             if target and target not in seen and sentence(formula):
                 seen.add(target)
-                word = Word(
-                    "", page=PAGE, target=target, definition=plain(meaning.strip())
-                )
+                said = UNSAID.sub("", formula.astext())
+                told = plain(meaning.strip())
+                word = Word("", page=PAGE, target=target, label=said, definition=told)
                 formula.replace_self(word)
                 word += formula
 
