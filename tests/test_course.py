@@ -11,7 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from freezechaos.course import NotYet, Question, Quiz, check, quiz
+from freezechaos.course import NotYet, Question, Quiz, check, drawn, quiz
+from freezechaos.questions import mode_left
 from freezechaos.regimes import Regime
 
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">
@@ -258,6 +259,31 @@ def test_every_option_has_its_own_explanation(page: Page, three: Quiz) -> None:
             expect(shown).to_have_count(1)
             expect(shown).to_have_text(f"{verdict} {why}")
     assert page.locator("p:visible").count() == 3, "a choice in one question left the others alone"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, 1000])
+def test_other_numbers_are_another_question(browser: Browser, tmp_path: Path, width: int) -> None:
+    made = drawn(mode_left, 3)
+    paper, ink = COLORS["light"]
+    html = PAGE.format(theme="light", paper=paper, ink=ink, quiz=quiz(made)._repr_html_())
+    (tmp_path / "page.html").write_text(html)
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        asked = page.locator(".fc-drawn > fieldset:not(.fc-numbers):visible")
+        for number, question in enumerate(made.tries, 1):
+            if number > 1:  # by keys: the choice of numbers is one group
+                page.locator(".fc-numbers input:checked").press("ArrowRight")
+            expect(asked).to_have_count(1)
+            page.locator("label:visible", has_text=question.answer).first.click()
+            expect(asked.locator("p:visible")).to_contain_text("Right.")
+            expect(asked.locator("legend")).to_contain_text(question.text.split(",")[0])
+        assert all(
+            label.bounding_box()["height"] >= 44  # type: ignore[index]
+            for label in page.locator(".fc-numbers label").all()
+        )
+        assert not Axe().run(page).response["violations"]
 
 
 @pytest.mark.browser

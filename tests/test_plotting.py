@@ -57,6 +57,25 @@ def test_what_is_drawn_is_what_was_found() -> None:
     plt.close("all")
 
 
+def test_what_is_counted_has_its_own_ticks_and_no_others() -> None:
+    _, ax = plt.subplots()
+    ax.loglog([1, 64], [1, 2])
+    assert plotting.counted(ax, [1, 4, 64]) is ax
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "4", "64"]
+    assert not len(ax.get_xticks(minor=True))
+    plt.close("all")
+
+
+def test_a_picture_has_a_frame_of_four_sides() -> None:
+    with plotting.style():
+        _, ax = plt.subplots()
+        shown = plotting.picture(ax, [[0.0, 1.0]], vmax=2)
+    assert all(spine.get_visible() for spine in ax.spines.values())
+    assert not len(ax.get_xticks())
+    assert shown.get_clim() == (0, 2)
+    plt.close("all")
+
+
 def test_refusals() -> None:
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="one dimension to be drawn"):

@@ -37,6 +37,7 @@ FLOORS = (
     {"claims"},
     {"plotting"},
     {"explorers", "course", "__main__"},
+    {"questions"},
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 INTERNAL = {

@@ -115,19 +115,18 @@ def describe(
     for meta in doctree.findall(nodes.meta):
         if meta.get("name") == "description":
             said["og:description"] = meta["content"]
-    sources = {name: app.srcdir / file for file, name in app.builder.images.items()}
     for image in doctree.findall(nodes.image):
-        path = Path(image["uri"])
-        if path.parent.name == app.builder.imagedir and large(sources[path.name]):
-            said["og:image"] = path.as_posix()
+        preview = image.get("preview")  # the figure as a PNG, which figures.py knows
+        if preview and large(app.srcdir / preview):
+            _, name = app.env.images[preview]
+            app.builder.images[preview] = name  # so that it is copied
+            said["og:image"] = f"{app.builder.imagedir}/{name}"
             said["og:image:alt"] = image.get("alt", "")
             return
 
 
 def large(file: Path) -> bool:
-    """Whether a file is a PNG that is shown as a preview, be it of thumbnails or of a plot."""
-    if file.suffix != ".png":
-        return False
+    """Whether a picture is shown as a preview, be it of thumbnails or of a plot."""
     with Image.open(file) as picture:
         return min(picture.size) >= SMALLEST
 

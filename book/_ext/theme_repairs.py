@@ -11,6 +11,8 @@ from sphinx.application import Sphinx
 MARKUP = {
     # 1.5 MB that draw icons which the stylesheet has too.
     r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?': "",
+    # Of a figure's two forms, the one that the theme hides is not loaded.
+    r'<img(?=[^>]* class="[^"]*only-(?:light|dark))': '<img loading="lazy"',
     # The list of references is no ARIA list: its entries are not list items.
     r' role="list"(?= class="citation-list")': "",
     r' role="doc-biblioentry"': "",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for mypy and editors
     from . import networks as networks
     from . import normalization as normalization
     from . import plotting as plotting
+    from . import questions as questions
     from . import regimes as regimes
     from . import regression as regression
     from . import spectra as spectra

@@ -67,21 +67,60 @@ class Question:
         object.__setattr__(self, "options", dict(shuffled))
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A question with other numbers at every try; made by `drawn`."""
+
+    tries: tuple[Question, ...]
+
+
+def drawn(make: Callable[[np.random.Generator], Question], tries: int = 4) -> Drawn:
+    """Return a question whose numbers change, so that it can be worked out once more.
+
+    Arguments:
+        make: the question with the numbers of a generator, right and wrong options computed from
+            them. It is called with the seeds 0, 1, 2, ... until there are enough.
+        tries: how many questions with different texts, two to nine.
+
+    Raises:
+        ValueError: the seeds 0 to 99 give fewer different texts.
+
+    >>> def double(rng):
+    ...     n = int(rng.integers(2, 10))
+    ...     return Question(f"2 · {n} = ?", {f"{2 * n}": "Right.", f"2{n}": "A sum."}, f"{2 * n}")
+    >>> [question.answer for question in drawn(double, tries=3).tries]
+    ['16', '10', '18']
+    """
+    if not 2 <= tries <= 9:
+        raise ValueError(f"`tries` must lie in 2 to 9; got {tries}. Four are enough to learn from.")
+    found: dict[str, Question] = {}
+    for seed in range(100):
+        question = make(np.random.default_rng(seed))
+        found.setdefault(question.text, question)
+        if len(found) == tries:
+            return Drawn(tuple(found.values()))
+    raise ValueError(
+        f"`make` must give {tries} different texts; the seeds 0 to 99 gave {len(found)}. "
+        "Say the numbers that change in the question, and draw them from more values."
+    )
+
+
 @dataclass(frozen=True, repr=False)
 class Quiz:
     """Questions as a notebook shows them; made by `quiz`."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[Question | Drawn, ...]
 
     def __repr__(self) -> str:
-        asked = [_asked(number, q) for number, q in enumerate(self.questions, 1)]
-        answered = [_answered(number, q) for number, q in enumerate(self.questions, 1)]
+        shown = [q.tries[0] if isinstance(q, Drawn) else q for q in self.questions]
+        asked = [_asked(number, q) for number, q in enumerate(shown, 1)]
+        answered = [_answered(number, q) for number, q in enumerate(shown, 1)]
         return "\n\n".join([*asked, "Answers", *answered])
 
     def _repr_html_(self) -> str:
         page = _digest(repr(self))[:8]
         asked = (
-            _fieldset(number if len(self.questions) > 1 else 0, q, group=f"quiz-{page}-{number}")
+            _shape(number if len(self.questions) > 1 else 0, q, group=f"quiz-{page}-{number}")
             for number, q in enumerate(self.questions, 1)
         )
         # Without the attribute JupyterLab takes the arrow keys to move between cells.
@@ -92,15 +131,15 @@ class Quiz:
         )
 
 
-def quiz(*questions: Question) -> Quiz:
+def quiz(*questions: Question | Drawn) -> Quiz:
     """Return the questions as a quiz: each option shows its explanation once it is chosen.
 
     Arguments:
-        questions: one or more.
+        questions: one or more; those of `drawn` have a choice of numbers below them.
 
     Raises:
         ValueError: no question.
-        TypeError: something that is no `Question`, a list of them for instance.
+        TypeError: something that is no question, a list of them for instance.
 
     >>> quiz(Question("Is r = 0.9 freeze?", {"yes": "r < 1.", "no": "r < 1."}, answer="yes"))
     1. Is r = 0.9 freeze?
@@ -115,7 +154,7 @@ def quiz(*questions: Question) -> Quiz:
     if not questions:
         raise ValueError("`questions` must be one or more; got none. Try quiz(Question(...)).")
     for given in questions:
-        if not isinstance(given, Question):
+        if not isinstance(given, Question | Drawn):
             raise TypeError(
                 f"`questions` must each be a Question; got a {type(given).__name__}. "
                 "Take a list apart with a star: quiz(*questions)."
@@ -147,6 +186,22 @@ def _lettered(texts: Mapping[str, str] | Sequence[str]) -> zip:
 
 def _wrapped(start: str, text: str) -> str:
     return fill(text, 78, initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def _shape(number: int, question: Question | Drawn, group: str) -> str:
+    if isinstance(question, Question):
+        return _fieldset(number, question, group)
+    tries = range(1, len(question.tries) + 1)
+    asked = (
+        _fieldset(number, q, f"{group}-{k}") for k, q in zip(tries, question.tries, strict=True)
+    )
+    chosen = "".join(
+        f'<label><input type="radio" name="{group}"{" checked" if k == 1 else ""}>'
+        f"<span>{k}</span></label>"
+        for k in tries
+    )
+    numbers = f'<fieldset class="fc-numbers"><legend>Other numbers</legend>{chosen}</fieldset>'
+    return f'<div class="fc-drawn">{"".join(asked)}{numbers}</div>\n'
 
 
 def _fieldset(number: int, question: Question, group: str) -> str:

@@ -2,13 +2,16 @@
 
 Freeze is blue, the edge grey, chaos orange. The other hues are Okabe and Ito's, darkened
 until text in them reads on white (contrast 4.5), and lightened likewise for a dark page.
-Figures keep their own white card, so they are the same in both themes and in print.
+A notebook shows figures as SVG on white ground; the site takes the ground away and draws each
+once more in the hues of a dark page.
 """
 
+from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from freezechaos import graphs
 from freezechaos.deconvolution import DeconvStack
@@ -16,10 +19,13 @@ from freezechaos.extras import extra
 
 with extra("explorers"):
     import matplotlib as mpl
+    from IPython import get_ipython
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.image import AxesImage
     from matplotlib.text import Annotation
+    from matplotlib_inline.config import InlineBackend
 
 
 class Hue(NamedTuple):
@@ -39,6 +45,7 @@ PALETTE = {
     "violet": Hue("#5B4FA2", "#B0A5F0"),
     "ink": Hue("#1F2933", "#E4E7EB"),
 }
+AXIS = Hue("#9AA3AE", "#6B7683")  # axes and their ticks
 FREEZE, EDGE, CHAOS = (PALETTE[name].light for name in ("freeze", "edge", "chaos"))
 _PINK, _GREEN, _VIOLET = (PALETTE[name].light for name in ("pink", "green", "violet"))
 CATEGORICAL = tuple(PALETTE[name].light for name in ("green", "pink", "ochre", "violet"))
@@ -56,25 +63,29 @@ SHADES = {
     "grey": Hue("#000000 #FFFFFF", "#000000 #FFFFFF"),
     "violet": Hue("#FFFFFF #5B4FA2", "#1A1E24 #B0A5F0"),
 }
+VIOLET_MAP = LinearSegmentedColormap.from_list("violet", SHADES["violet"].light.split())
 
 _RC = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "axes.facecolor": "none",
+    "image.interpolation": "none",
+    "svg.hashsalt": "freeze-and-chaos",
     "figure.figsize": (6.4, 3.8),
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.size": 11,
     "text.color": PALETTE["ink"].light,
     "axes.labelcolor": PALETTE["ink"].light,
-    "axes.edgecolor": "#9AA3AE",
+    "axes.edgecolor": AXIS.light,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 12,
     "axes.titlelocation": "left",
     "axes.prop_cycle": mpl.cycler(color=[FREEZE, CHAOS, *CATEGORICAL, EDGE]),
-    "xtick.color": "#9AA3AE",
-    "ytick.color": "#9AA3AE",
+    "xtick.color": AXIS.light,
+    "ytick.color": AXIS.light,
     "xtick.labelcolor": PALETTE["ink"].light,
     "ytick.labelcolor": PALETTE["ink"].light,
     "xtick.labelsize": 10,
@@ -89,10 +100,15 @@ _RC = {
 def style() -> ExitStack:
     """Return a context; the book's style is on from the call, and until the context ends.
 
+    In a notebook, figures are then SVG, and PNG for those who cannot show it.
     Like `matplotlib.pyplot.ion`: call it once at the top of a notebook, or write
     `with style():` around one figure.
     """
     stack = ExitStack()
+    if shell := get_ipython():
+        shown = InlineBackend.instance(parent=shell)
+        stack.callback(setattr, shown, "figure_formats", shown.figure_formats)
+        shown.figure_formats = {"svg", "retina"}
     stack.callback(mpl.rcParams.update, {key: mpl.rcParams[key] for key in _RC})
     mpl.rcParams.update(_RC)
     return stack
@@ -108,6 +124,30 @@ def direct_label(
     color = color or (ax.lines[-1].get_color() if ax.lines else None)
     place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"} | options
     return ax.annotate(text, (x, y), color=color, annotation_clip=False, **place)
+
+
+def picture(ax: Axes, values: ArrayLike, **options: Any) -> AxesImage:
+    """Return `values` drawn as an image in a frame of four sides, without ticks.
+
+    Arguments:
+        ax: where to draw.
+        values: [rows, columns], or [rows, columns, 3] in colours.
+        options: go to `matplotlib.axes.Axes.imshow`; in grey without a `cmap`.
+    """
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(True)
+    return ax.imshow(np.asarray(values), **options)
+
+
+def counted(ax: Axes, numbers: Iterable[int]) -> Axes:
+    """Return the axes with ticks on x at numbers that are counted, written out, and at no others.
+
+    A scale that is not linear has to be set before: it makes ticks of its own.
+    """
+    places = [int(number) for number in numbers]
+    ax.set_xticks(places, [str(place) for place in places])
+    ax.set_xticks([], minor=True)
+    return ax
 
 
 class Edge(NamedTuple):

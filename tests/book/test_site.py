@@ -3,6 +3,7 @@
 `make book` treats warnings and broken references as errors, so a site that is there is whole.
 """
 
+import io
 import json
 import re
 import subprocess
@@ -206,6 +207,94 @@ def test_images_say_what_they_show(site: Path, name: str) -> None:
         assert not re.search(r"\.(png|svg|jpe?g)$", alt), (
             f"{image['src']}: set the cell's image.alt"
         )
+
+
+@pytest.mark.parametrize("name", editions.chapters())
+def test_figures_have_a_light_and_a_dark_form(site: Path, name: str) -> None:
+    images = parse(site, name).select("article .cell_output img")
+    drawn = [image for image in images if image["src"].endswith(".svg")]
+    assert drawn == images
+    for light, dark in zip(drawn[::2], drawn[1::2], strict=True):
+        assert light["src"].removesuffix("-light.svg") == dark["src"].removesuffix("-dark.svg")
+        assert "only-light" in light["class"]
+        assert "only-dark" in dark["class"]
+        assert light["alt"] == dark["alt"]
+        assert light["loading"] == dark["loading"] == "lazy"  # what is hidden is not loaded
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_have_the_ground_of_the_page(
+    site: Path, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    with browser.new_context(color_scheme=scheme) as context:
+        page = context.new_page()
+        settle(page, site / "02_the_tangent_kernel.html")
+        figure = page.locator(".cell_output img:visible").first
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("(image) => image.complete", arg=figure.element_handle())
+        seen = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        paper = tuple(map(int, re.findall(r"\d+", ground)[:3]))
+        colours = seen.getcolors(seen.width * seen.height)
+        assert max(colours)[1] == paper
+        ink = tuple(bytes.fromhex(getattr(PALETTE["ink"], scheme)[1:]))
+        assert ink in {colour for _, colour in colours}
+
+
+@pytest.mark.parametrize("name", editions.chapters())
+def test_words_of_the_glossary_are_explained_once(site: Path, name: str) -> None:
+    page = parse(site, name)
+    words = page.select("a.fc-word")
+    assert len(words) >= 3
+    targets = [word["href"] for word in words]
+    assert len(targets) == len(set(targets))
+    for word in words:
+        assert not word.find_parent(["a", "button", "h1", "h2", "h3"])
+        tip = page.find(id=word["aria-describedby"])
+        assert tip["role"] == "tooltip"
+        assert tip.has_attr("hidden")
+        assert "{" not in re.sub(r"\\\(.*?\\\)", "", tip.get_text())  # no role is left over
+        if str(word["href"]).startswith("glossary"):
+            assert tip.get_text().endswith(".")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("how", ["hover", "focus", "tap"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_word_explains_itself_until_escape(
+    site: Path, browser: Browser, how: str, width: int
+) -> None:
+    viewport = {"width": width, "height": 700}
+    with browser.new_context(viewport=viewport, has_touch=True) as context:
+        page = context.new_page()
+        settle(page, site / "09_checkerboards.html")
+        word = page.locator("a.fc-word").nth(1)
+        tip = page.locator(f"[id='{word.get_attribute('aria-describedby')}']")
+        expect(tip).to_be_hidden()
+        word.scroll_into_view_if_needed()
+        getattr(word, how)()
+        expect(tip).to_be_visible()
+        expect(tip).to_be_in_viewport(ratio=1)
+        assert not violations(page)
+        page.keyboard.press("Escape")
+        expect(tip).to_be_hidden()
+        assert page.url.endswith("09_checkerboards.html")
+
+
+@pytest.mark.browser
+def test_what_scrolls_sideways_shows_that_it_does(site: Path, browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 375, "height": 700}) as context:
+        page = context.new_page()
+        settle(page, site / "09_checkerboards.html")
+        formula = page.locator("mjx-container.fc-more-after").first
+        mask = "(box) => getComputedStyle(box).maskImage"
+        expect(formula).to_have_count(1)
+        assert "calc(100% - 40px)" in formula.evaluate(mask)
+        formula.evaluate("(box) => { box.dataset.seen = 1; box.scrollLeft = box.scrollWidth; }")
+        formula = page.locator("mjx-container[data-seen]")
+        expect(formula).to_have_class(re.compile("fc-more-before"))
+        expect(formula).not_to_have_class(re.compile("fc-more-after"))
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -213,6 +213,24 @@ def test_a_finger_drags_the_point_and_scrolls_elsewhere(
     context.close()
 
 
+@pytest.mark.parametrize(("height", "leads"), [(700, True), (400, False)])
+def test_on_a_phone_the_first_picture_stays_in_sight(
+    browser: Browser, publish: Publish, plane: Explorer, height: int, leads: bool
+) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": height}, has_touch=True)
+    page = context.new_page()
+    explorer = opened(page, publish(plane))
+    page.evaluate("document.body.style.paddingBottom = '2000px'")
+    view, control = (explorer.locator(f".fc-{part}").first for part in ("view", "control"))
+    view.evaluate("(part) => scrollTo(0, scrollY + part.getBoundingClientRect().top + 60)")
+    picture, slider = view.bounding_box(), control.bounding_box()
+    assert picture
+    assert slider
+    assert abs(picture["y"] - (0 if leads else -60)) < 1  # it leaves where it has no room
+    assert slider["y"] > picture["y"] + picture["height"] - 60
+    context.close()
+
+
 def painted(canvas: Locator, rows: int, columns: int) -> np.ndarray:
     """Return the colour at the centre of each pixel, as the screen shows it."""
     screen = matplotlib.image.imread(io.BytesIO(canvas.screenshot()))[..., :3]

@@ -4,6 +4,9 @@
 
 export default { render };
 
+// Of the screen: a first picture that leaves the sliders room stays in sight while they move.
+const HIGHEST_LEAD = 0.6;
+
 // `open` gives another way to look than at the table: own.js computes as it is asked.
 async function render({ model, el }, open = openTable) {
   const spec = model.get("spec");
@@ -56,7 +59,10 @@ async function render({ model, el }, open = openTable) {
   restore();
   draw();
   model.on("change:setting", draw);
-  const sizes = new ResizeObserver(drawSoon);
+  const sizes = new ResizeObserver(() => {
+    root.classList.toggle("fc-leads", views[0].element.offsetHeight < HIGHEST_LEAD * innerHeight);
+    drawSoon();
+  });
   for (const view of views) sizes.observe(view.element);
   const stopThemes = onThemeChange(drawSoon);
   if (address) addEventListener("hashchange", restore);
@@ -924,7 +930,7 @@ function makePanel({ shape: [, rows, columns], range: [low, high], format: form,
 
 // A pixel is a whole number of the screen's where it can be, so that all are alike.
 function arrangePanels(stage, { shape: [count, rows, columns], columns: wanted, kind }, width) {
-  const [gap, least, tallest] = kind === "pushed" ? [8, 64, 160] : [16, 96, 320];
+  const [gap, least, tallest] = kind === "pushed" ? [8, 64, 160] : [16, 80, 320];
   const fit = clamp(Math.floor((width + gap) / (least + gap)), 1, count);
   const across = wanted && wanted <= fit ? wanted : Math.ceil(count / Math.ceil(count / fit));
   const room = Math.min((width - gap * (across - 1)) / across, (tallest * columns) / rows);

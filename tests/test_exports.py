@@ -1,0 +1,148 @@
+"""Questions for learning-management systems: what they import says the same as the chapters."""
+
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree as ET
+from zipfile import ZipFile
+
+import pytest
+
+import questions
+from questions import Item, Option
+
+NUMBER = questions.of_an_exam(
+    SimpleNamespace(
+        name="r",
+        chapter="13_frozen",
+        text="Take $a < b$ and `x_1*x_2`; what is *their* {ratio}: a = b # ~?",
+        answer=0.25,
+        tolerance=0.005,
+        solution="It is $\\nu^2 = 1/4$.",
+    )
+)
+ITEMS = [*questions.of_the_quizzes(), NUMBER]
+MARK = re.compile(r"(?<!\\)(?:\\\\)*([~=#{}])")
+
+
+def plain(text: str) -> str:
+    return "".join(ET.fromstring(f"<p>{text}</p>").itertext())
+
+
+def said(item: Item) -> list[tuple[str, str, bool]]:
+    """Return what every format must say of an item's options."""
+    return [(questions.html(o.text), questions.html(o.why), o.right) for o in item.options]
+
+
+def test_every_chapter_has_questions_and_all_have_names() -> None:
+    chapters = {item.chapter for item in ITEMS[:-1]}
+    assert chapters == {path.stem for path in questions.BOOK.glob("[0-9][0-9]_*.ipynb")}
+    names = [item.name for item in ITEMS]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in names)  # XML's NCName
+
+
+def test_mathematics_is_for_mathjax_and_markdown_is_gone() -> None:
+    shown = questions.html(NUMBER.text)
+    assert shown.startswith("Take \\(a &lt; b\\) and <code>x_1*x_2</code>; what is <em>their</em>")
+    assert questions.html("$a_1 * b_1$ & $c_1 * d_1$") == "\\(a_1 * b_1\\) &amp; \\(c_1 * d_1\\)"
+    for item in ITEMS:
+        for text in (item.text, item.solution, *(t for o in item.options for t in (o.text, o.why))):
+            assert "$" not in plain(questions.html(text))
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ([], None),
+        ([Option("a", "b", True)], 1.0),
+        ([Option("a", "b", False)], None),
+        ([Option("a", "b", True), Option("c", "d", True)], None),
+    ],
+)
+def test_an_item_has_one_right_answer(options: list[Option], answer: float | None) -> None:
+    with pytest.raises(ValueError, match="`options` must have one that is right"):
+        Item("a", "01_a", "Which?", options, answer)
+
+
+def test_moodle_xml_says_what_the_items_say() -> None:
+    root = ET.fromstring(questions.moodle(ITEMS))
+    assert root.tag == "quiz"
+    asked = [question for question in root if question.get("type") != "category"]
+    assert len(root) - len(asked) == len({item.chapter for item in ITEMS})
+    for question, item in zip(asked, ITEMS, strict=True):
+        assert question.findtext("name/text") == item.name
+        assert question.findtext("questiontext/text") == questions.html(item.text)
+        answers = question.findall("answer")
+        if item.options:
+            assert question.get("type") == "multichoice"
+            assert question.findtext("single") == "true"
+            found = [
+                (a.findtext("text"), a.findtext("feedback/text"), a.get("fraction") == "100")
+                for a in answers
+            ]
+            assert found == said(item)
+            assert {a.get("fraction") for a in answers} == {"0", "100"}
+        else:
+            assert question.get("type") == "numerical"
+            assert [float(a.findtext("text", "")) for a in answers] == [item.answer]
+            assert float(answers[0].findtext("tolerance", "")) == item.tolerance
+            assert question.findtext("generalfeedback/text") == questions.html(item.solution)
+
+
+def test_gift_says_what_the_items_say() -> None:
+    def unmarked(text: str) -> str:
+        return re.sub(r"\\(.)", r"\1", text).strip()
+
+    text = questions.gift(ITEMS)
+    entries = re.findall(r"^::(\w+)::\[html\](.*?)(?<!\\)\{(.*?)^\}$", text, re.M | re.S)
+    for (name, asked, inside), item in zip(entries, ITEMS, strict=True):
+        assert name == item.name
+        assert unmarked(asked) == questions.html(item.text)
+        marks = MARK.findall(inside)
+        if item.options:
+            assert len(marks) == 2 * len(item.options)
+            found = re.findall(r"^ {4}([~=])(.*?)(?<!\\)#(.*)$", inside, re.M)
+            assert [(unmarked(t), unmarked(w), m == "=") for m, t, w in found] == said(item)
+        else:
+            assert marks == ["#"] * 5
+            assert inside.split("####")[0].strip() == "#0.25:0.005"
+            assert unmarked(inside.split("####")[1]) == questions.html(item.solution)
+
+
+QTI = f"{{{questions.QTI}}}"
+ORDER = ["responseDeclaration", "outcomeDeclaration", "itemBody", "responseProcessing"]
+
+
+def test_qti_says_what_the_items_say(tmp_path: Path) -> None:
+    """As its schema has it, against which all of them were checked once, as they are here."""
+    questions.write(ITEMS, tmp_path)
+    with ZipFile(io.BytesIO((tmp_path / "questions-qti.zip").read_bytes())) as package:
+        manifest = ET.fromstring(package.read("imsmanifest.xml"))
+        files = {node.get("href") for node in manifest.iter(f"{{{questions.PACKAGE}}}file")}
+        assert files | {"imsmanifest.xml"} == set(package.namelist())
+        for item in ITEMS:
+            root = ET.fromstring(package.read(f"{item.name}.xml"))
+            assert root.tag == f"{QTI}assessmentItem"
+            assert root.get("identifier") == item.name
+            tags = [child.tag.removeprefix(QTI) for child in root]
+            assert [*dict.fromkeys(tags)] == [*ORDER, "modalFeedback"]
+            right = root.findtext(f"{QTI}responseDeclaration/{QTI}correctResponse/{QTI}value")
+            whys = {
+                node.get("identifier"): "".join(node.itertext()).strip()
+                for node in root.iter(f"{QTI}modalFeedback")
+            }
+            choices = list(root.iter(f"{QTI}simpleChoice"))
+            if item.options:
+                found = [
+                    ("".join(c.itertext()), whys[c.get("identifier")], c.get("identifier") == right)
+                    for c in choices
+                ]
+                assert found == [(plain(text), plain(why), fits) for text, why, fits in said(item)]
+            else:
+                assert not choices
+                assert right == "0.25"
+                (equal,) = root.iter(f"{QTI}equal")
+                assert equal.get("tolerance") == "0.005 0.005"
+                assert whys == {"solution": plain(questions.html(item.solution))}
