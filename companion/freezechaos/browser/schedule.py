@@ -104,4 +104,4 @@ def _squeezed(value: Value, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _same(value: Value) -> bool:
-    return value.data is not None and (value.data == value.data.flat[:1]).all()
+    return value.data is not None and bool((value.data == value.data.flat[:1]).all())
