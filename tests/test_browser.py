@@ -191,7 +191,9 @@ CASES: dict[str, tuple] = {
                       lax.switch(i, [lambda a: a, lambda a: a * 3, jnp.sin], a)],
         normal(4), jnp.int32(1),
     ),
-    "counting": (lambda a: [lax.iota(jnp.float32, 4) + a, jnp.eye(4), jnp.tril(jnp.outer(a, a))], normal(4)),
+    "counting": (
+        lambda a: [lax.iota(jnp.float32, 4) + a, jnp.eye(4), jnp.tril(jnp.outer(a, a))], normal(4)
+    ),
     "convolution": (
         jax.grad(
             lambda x, w: (lax.conv_general_dilated(

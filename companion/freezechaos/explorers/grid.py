@@ -103,7 +103,7 @@ class Quantized:
         values = np.log(values.astype(float)) if log else values.astype(float)
         low, high = float(values.min()), float(values.max())
         codes = np.rint((values - low) / ((high - low) or 1.0) * LEVELS)
-        return cls(codes.astype(np.uint16), low, high, log, axes)
+        return cls(np.asarray(codes, np.uint16), low, high, log, axes)
 
     @property
     def shape(self) -> tuple[int, ...]:
