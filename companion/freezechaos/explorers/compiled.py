@@ -10,18 +10,20 @@ import jax
 import jax.numpy as jnp
 
 from freezechaos.browser import compile
-from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.grid import Compute, Pinned
 from freezechaos.explorers.views import Map, View
 
+Column = Axis | Choice | Formula
 
-def calling(axes: Iterable[Axis | Choice]) -> dict[str, list[str]]:
+
+def calling(axes: Iterable[Column]) -> dict[str, list[str]]:
     """Which axes choose a program, in the order of their digits, and which are its arguments."""
     looped, mapped = _parted(axes)
     return {"looped": [axis.name for axis in looped], "mapped": [axis.name for axis in mapped]}
 
 
-def sampled(axes: Iterable[Axis | Choice]) -> tuple[Pinned, ...]:
+def sampled(axes: Iterable[Column]) -> tuple[Pinned, ...]:
     """The start, with every combination of what chooses a program: what shapes are read off."""
     return tuple(
         Pinned(axis.name, axis.static, tuple(axis.values) if axis.static else (axis.start,))
@@ -29,7 +31,7 @@ def sampled(axes: Iterable[Axis | Choice]) -> tuple[Pinned, ...]:
     )
 
 
-def programs(compute: Compute, axes: Iterable[Axis | Choice], outputs: Sequence[str]) -> bytes:
+def programs(compute: Compute, axes: Iterable[Column], outputs: Sequence[str]) -> bytes:
     """One program for each combination of static axes and choices, compressed.
 
     Each takes the other axes' values and returns the outputs in their order.
@@ -53,8 +55,8 @@ def _program(
     return compile(function, *[jax.ShapeDtypeStruct((), "float32")] * len(names))
 
 
-def _parted(axes: Iterable[Axis | Choice]) -> tuple[list[Axis | Choice], list[Axis | Choice]]:
-    kinds: tuple[list[Axis | Choice], list[Axis | Choice]] = ([], [])
+def _parted(axes: Iterable[Column]) -> tuple[list[Column], list[Column]]:
+    kinds: tuple[list[Column], list[Column]] = ([], [])
     for axis in axes:
         kinds[not axis.static].append(axis)
     return kinds
