@@ -247,7 +247,7 @@ def oral(seed: int) -> str:
         ]
     lines += [
         "## Marks",
-        "| | 0 | 1 | 2 | 3 |\n|---|---|---|---|---|\n"
+        "| points | 0 | 1 | 2 | 3 |\n|---|---|---|---|---|\n"
         "| says it in own words | no | with help | yes | and with an example |\n"
         "| proves it | no | the idea | the steps | and where a condition is used |\n"
         "| gets the number | no | with help | the road | and its size beforehand |\n"

@@ -166,24 +166,15 @@ def add(
     elif kind == "statement":
         last.notes += map(str, waiting)
         made.append(Slide(kind, title_of(block), [untitled(block)]))
-    elif (
-        kind == "idea"
-        and last.kind == "statement"
-        and not waiting
-        and goes_on(last, block, [])
-    ):
-        last.body.append(str(block))  # a short argument stands below what it proves
+    elif kind == "idea" and last.kind == "statement" and goes_on(last, block, waiting):
+        last.body += [*map(str, waiting), str(block)]
     elif kind == "idea":
         last.notes += map(str, waiting)
         made.append(Slide(kind, topic, [str(block)]))
     elif kind == "question":
         last.notes += map(str, waiting)
         made.append(Slide(kind, topic, [block.decode_contents()]))
-    elif (
-        kind == "equation"
-        and last.kind in ("equation", "idea")
-        and goes_on(last, block, waiting)
-    ):
+    elif kind == "equation" and goes_on(last, block, waiting):
         last.body += [*map(str, waiting), str(block)]
     else:
         asked = kind == "figure" and last.kind == "question" and not waiting
@@ -196,10 +187,13 @@ def add(
 
 
 def goes_on(last: Slide, block: Tag, waiting: list[Tag]) -> bool:
-    """Whether an equation belongs to the one before: little between them, and room for both."""
+    """Whether a slide of mathematics goes on: little stands between, and there is room for both."""
+    argued = last.kind == "statement" and (len(last.body) > 1 or block.name == "p")
+    if not (argued or last.kind in ("equation", "idea")) or len(waiting) > 1:
+        return False
     text = "".join([*last.body, *map(str, waiting)])
     written = len(BeautifulSoup(text, "html.parser").get_text())
-    return len(waiting) <= 1 and written + len(block.get_text()) < CROWDED
+    return written + len(block.get_text()) < CROWDED
 
 
 def short(lead: Tag) -> str:

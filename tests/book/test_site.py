@@ -35,12 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 BOOK = ROOT / "book"
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
-CHAPTERS = [
-    entry["file"]
-    for part in TOC["parts"]
-    for chapter in part["chapters"]
-    for entry in (chapter, *chapter.get("sections", ()))
-]
+CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 PAGES = sorted([TOC["root"], *CHAPTERS, "genindex", "search"])
 SLIDES = [f"slides/{chapter}" for chapter in editions.chapters()[2::9]]  # all made alike
 FITS = """document.querySelectorAll("section[data-fitted$=true] .fc-explorer").length
