@@ -18,7 +18,7 @@ def compile(function: Callable[..., Any], *examples: Any) -> str:
 
     Arguments:
         function: what JAX can trace; called once, with tracers.
-        examples: arrays, `jax.ShapeDtypeStruct`s, random keys, or pytrees of them.
+        examples: arrays, shapes as `jax.ShapeDtypeStruct`, random keys, or pytrees of them.
 
     Raises:
         Unsupported: a primitive or a type that is not known here, with its place in the source.
