@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from test_regression import Y, fit
@@ -21,6 +22,7 @@ def on_eight(file: str) -> None:
     np.save(file, found.coefficients)
 
 
+@pytest.mark.slow
 def test_eight_devices_come_to_the_same(tmp_path: Path) -> None:
     file = tmp_path / "eight.npy"
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_regression_devices as here; "
