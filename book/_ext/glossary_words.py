@@ -28,8 +28,10 @@ INLINE = re.compile(r"\$(?P<math>[^$]+)\$|\*(?P<emphasis>[^*]+)\*|`(?P<code>[^`]
 
 
 class Word(nodes.inline):  # type: ignore[misc]
-    """A word with its definition: attributes `page`, `target`, `definition`,
-    and `label` where what stands in it is no text."""
+    """A word with its definition: attributes `page`, `target` and `definition`.
+
+    And `label`, where what stands in it is no text but a formula.
+    """
 
 
 def definitions(chapter: str) -> dict[str, str]:

@@ -29,7 +29,9 @@ import metadata
 BRANCH = "notebooks"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 PREVIEW = "_static/freeze-and-chaos.png"
-SMALLEST = 200  # pixels each way: Facebook, whose protocol it is, shows no smaller one
+SMALLEST = (
+    400  # pixels each way, of twice the usual density; Facebook shows none below 200
+)
 
 
 def repository() -> str:

@@ -150,15 +150,17 @@ def test_unknown_kind_is_refused() -> None:
 def test_a_page_is_previewed_by_its_first_figure_that_is_no_strip_of_thumbnails(
     tmp_path: Path,
 ) -> None:
-    sizes = {"drawing.svg": None, "strip.png": (562, 133), "plot.png": (558, 418)}
+    sizes = {"strip.png": (1124, 266), "plot.png": (1116, 836)}
     page = new_document("chapter")
+    page += nodes.image(uri="_images/drawing.svg", alt="what has no figure shows")
     for name, size in sizes.items():
-        page += nodes.image(uri=f"_images/{name}", alt=f"what {name} shows")
-        if size:
-            Image.new("RGB", size).save(tmp_path / name)
-    builder = SimpleNamespace(imagedir="_images", images=dict(zip(sizes, sizes, strict=True)))
+        page += nodes.image(uri=f"_images/{name}.svg", preview=name, alt=f"what {name} shows")
+        Image.new("RGB", size).save(tmp_path / name)
+    builder = SimpleNamespace(imagedir="_images", images={})
     context = {"meta": None}
-    app = SimpleNamespace(srcdir=tmp_path, builder=builder)
+    env = SimpleNamespace(images={name: (set(), name) for name in sizes})
+    app = SimpleNamespace(srcdir=tmp_path, builder=builder, env=env)
     publishing.describe(app, "chapter", "page.html", context, page)
+    assert builder.images == {"plot.png": "plot.png"}  # it is copied, too
     assert context["meta"]["og:image"] == "_images/plot.png"
     assert context["meta"]["og:image:alt"] == "what plot.png shows"
