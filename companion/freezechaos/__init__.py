@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what `__getattr__` gives, for mypy and editors
     from . import activations as activations
     from . import architectures as architectures
+    from . import browser as browser
     from . import claims as claims
     from . import course as course
     from . import data as data

@@ -1,6 +1,6 @@
 """JAX functions for a page: `compile` writes JavaScript that computes what a function computes.
 
-    from freezechaos.browser import compile
+    from freezechaos.browser import compile, compile_all
 
     source = compile(function, jax.ShapeDtypeStruct((), "float32"), x)
 
@@ -17,11 +17,14 @@ Float32, int32 and uint32 are the typed arrays of these names, float64 what was 
 Uint32Array. The code asks for nothing: no network, no module, no `eval`; it runs in a window, in a
 worker and from a file. Results agree with JAX to a few roundings, random bits agree to the bit.
 
+`compile_all` makes one object of several functions, `of_sizes` one code of a function at several
+sizes.
+
 A primitive that is not known is an `Unsupported` error that names it, the function, and the line.
 """
 
-from .compiler import compile
+from .compiler import compile, compile_all
 from .program import Unsupported
 from .sizes import of_sizes
 
-__all__ = ["Unsupported", "compile", "of_sizes"]
+__all__ = ["Unsupported", "compile", "compile_all", "of_sizes"]

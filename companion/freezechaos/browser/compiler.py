@@ -2,10 +2,10 @@
 
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .elementwise import TINY, literal
+from .elementwise import ARRAYS, SHORT, TINY, TINY_NAME, literal
 from .emit import Emitter, Located, Scope
 from .places import Place
 from .program import Value, trace
@@ -23,41 +23,66 @@ def compile(function: Callable[..., Any], *examples: Any) -> str:
     Raises:
         Unsupported: a primitive or a type that is not known here, with its place in the source.
     """
-    program, name = trace(function, *examples)
-    emitter = Emitter(name)
-    given = [emitter.fresh("a") for _ in program.inputs]
-    scope = Scope(emitter, {})
-    for k, (value, argument) in enumerate(zip(program.inputs, given, strict=True)):
-        scope.located[value] = _taken(scope, value, argument, k)
-    results = scope.run(program)
-    returned = ",".join(
-        _returned(scope, located, value)
-        for located, value in zip(results, program.outputs, strict=True)
+    declared, code = _compiled({"": (function, examples)})
+    return f"(()=>{{{declared}return {code['']};\n}})()"
+
+
+def compile_all(**functions: tuple[Callable[..., Any], Sequence[Any]]) -> str:
+    """Return a JavaScript expression for an object of functions, which share their constants.
+
+    Arguments:
+        functions: by name, a function and its examples, as for `compile`.
+    """
+    declared, code = _compiled(functions)
+    members = ",\n".join(f"{name}:{text}" for name, text in code.items())
+    return f"(()=>{{{declared}return {{{members}}};\n}})()"
+
+
+def _compiled(
+    functions: Mapping[str, tuple[Callable[..., Any], Sequence[Any]]],
+) -> tuple[str, dict[str, str]]:
+    """Declarations, and an arrow function for each."""
+    emitter, code = Emitter(), {}
+    for key, (function, examples) in functions.items():
+        program, emitter.name = trace(function, *examples)
+        given = [emitter.fresh("a") for _ in program.inputs]
+        scope = Scope(emitter, {})
+        for k, (value, argument) in enumerate(zip(program.inputs, given, strict=True)):
+            scope.located[value] = _taken(scope, value, argument, k)
+        results = scope.run(program)
+        returned = ",".join(
+            _returned(scope, located, value)
+            for located, value in zip(results, program.outputs, strict=True)
+        )
+        body = _together([*scope.statements, f"return [{returned}];"])
+        code[key] = f"({','.join(given)})=>{{let x;\n{body}\n}}"
+    declared = _together(emitter.declared)
+    tiny = ",".join(f"{n}={literal(TINY[t], 'float64')}" for t, n in TINY_NAME.items())
+    head = f'"use strict";\nconst f=Math.fround,abs=Math.abs,{tiny};\n'
+    makers = "".join(
+        f"const {short}=(n)=>new {kind}(n);\n"
+        for short, kind in {SHORT[dtype]: ARRAYS[dtype] for dtype in ARRAYS}.items()
+        if re.search(rf"={short}\(", declared)
     )
-    body = "\n".join(
-        [*emitter.declared, f"return ({','.join(given)})=>{{let x;", *scope.statements]
-    )
-    body += f"\nreturn [{returned}];}}"
-    head = f'"use strict";const f=Math.fround,T={literal(TINY["float32"], "float64")},'
-    head += f"U={literal(TINY['float64'], 'float64')};"
-    return f"(()=>{{{head}\n{_runtime(body)}{body}\n}})()"
+    return f"{head}{makers}{_runtime(''.join([declared, *code.values()]))}{declared}\n", code
+
+
+def _together(statements: Sequence[str]) -> str:
+    """A statement a line, and constants that follow each other declared at once."""
+    rest = re.compile(r";\s*const ")
+    row = re.compile(r"const [a-z]\d+=[^;{}]*(;\s*const [a-z]\d+=[^;{}]*)+;")
+    return row.sub(lambda found: rest.sub(",", found[0]), "\n".join(statements))
 
 
 def _taken(scope: Scope, value: Value, argument: str, number: int) -> Located:
     if value.size == 1:
         return scope.named(f"{argument}.length?{argument}[0]:{argument}")
     place = scope.emitter.array(value.shape, value.dtype)
-    scope.statements.append(
-        f"if({argument}.length!=={value.size})throw new RangeError("
-        f'"argument {number} must have {value.size} elements; got "+{argument}.length);'
-    )
-    scope.statements.append(f"{place.base}.set({argument});")
+    scope.statements.append(f"take({place.base},{argument},{number});")
     return place
 
 
 def _returned(scope: Scope, located: Located, value: Value) -> str:
-    from .elementwise import ARRAYS
-
     kind = ARRAYS[value.dtype]
     if isinstance(located, str):
         return (
@@ -75,6 +100,7 @@ def _returned(scope: Scope, located: Located, value: Value) -> str:
 def _runtime(body: str) -> str:
     """The functions of the runtime that `body` calls, and what these call."""
     text = re.sub(r"^ *//.*\n", "", _RUNTIME.read_text("utf-8"), flags=re.M)
+    text = re.sub(r"\n +", " ", text)
     parts = [part.strip() for part in re.split(r"\n(?=function |const |let )", text)]
     named = {re.split(r"[ (=]+", part)[1]: part for part in parts if part}
     needed: list[str] = []

@@ -6,6 +6,7 @@ expression. Results are rounded by `rounded` to the type that they have: float32
 a product, or where a number is kept: to test every sum would cost more than the sums.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ ARRAYS = {
     "bool": "Uint8Array",
     "int64": "Float64Array",  # whole numbers up to 2^53
 }
-_TINY_NAME = {"float32": "T", "float64": "U"}
+TINY_NAME = {"float32": "T", "float64": "U"}
+SHORT = {dtype: re.sub("[a-z]|Array", "", kind) for dtype, kind in ARRAYS.items()}
 Operation = Callable[..., str]
 
 
@@ -127,7 +129,7 @@ OPERATIONS: dict[str, Operation] = {
     "pow": _call("Math.pow"),
     "max": _call("Math.max"),
     "min": _call("Math.min"),
-    "abs": _call("Math.abs"),
+    "abs": _call("abs"),
     "sign": _call("Math.sign"),
     "floor": _call("Math.floor"),
     "ceil": _call("Math.ceil"),
@@ -185,16 +187,16 @@ _EXACT = {  # float results that need no rounding, being an operand or a small w
     "neg", "max", "min", "abs", "sign", "floor", "ceil", "round", "select_n", "copy",
     "reduce_precision", "bitcast_convert_type",
 }  # fmt: skip
-TINY_FROM = {"add", "sub", "mul", "div", "exp", "exp2", "pow", "integer_pow", "erfc", "rem"}
+_TINY_FROM = {"add", "sub", "mul", "div", "exp", "exp2", "pow", "integer_pow", "erfc", "rem"}
 _SHORT = {"float32", "bool", "int8", "uint8", "int16", "uint16"}
 
 
 def rounded(equation: Equation, expression: str, operands: Sequence[str]) -> str:
     """Return the value of the type that `equation` gives."""
     name, dtype = equation.name, equation.outputs[0].dtype
-    if name == "mul" and _is_float(dtype) and not any(map(_is_literal, operands)):
+    if _tested(equation, operands):
         near = "f(x)" if dtype == "float32" else "x"
-        return f"Math.abs(x={expression})<{_TINY_NAME[dtype]}?0:{near}"
+        return f"abs(x={expression})<{TINY_NAME[dtype]}?0:{near}"
     if dtype == "float32":
         before = equation.inputs[0].dtype
         exact = name in _EXACT or (name == "convert_element_type" and before in _SHORT)
@@ -215,11 +217,23 @@ def rounded(equation: Equation, expression: str, operands: Sequence[str]) -> str
     return expression
 
 
+def _tested(equation: Equation, operands: Sequence[str]) -> bool:
+    """Whether a product's size is looked at, as that of one with a known factor is not."""
+    product = equation.name == "mul" and _is_float(equation.outputs[0].dtype)
+    return product and not any(map(_is_literal, operands))
+
+
+def may_be_tiny(equation: Equation, operands: Sequence[str]) -> bool:
+    """Whether the result is a float that may be denormal."""
+    sums = equation.name in _TINY_FROM and _is_float(equation.outputs[0].dtype)
+    return sums and not _tested(equation, operands)
+
+
 def flushed(number: str, dtype: str) -> str:
     """What is kept of a number that has a name: 0 of one that is denormal."""
     if not _is_float(dtype):
         return number
-    return f"Math.abs({number})<{_TINY_NAME[dtype]}?0:{number}"
+    return f"abs({number})<{TINY_NAME[dtype]}?0:{number}"
 
 
 def _is_literal(operand: str) -> bool:

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from .elementwise import ARRAYS, OPERATIONS, TINY_FROM, flushed, literal, rounded
+from .elementwise import ARRAYS, OPERATIONS, SHORT, flushed, literal, may_be_tiny, rounded
 from .places import Place
 from .program import Equation, Program, Unsupported, Value
 from .schedule import Item, Schedule
@@ -21,14 +21,14 @@ _SCALAR = re.compile(r"\bs\d+\b")
 class Emitter:
     """Collects functions and arrays; `scope` gives the statements of a program."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
+        self.name = ""  # of the function at hand
         self.declared: list[str] = []  # arrays and functions, ahead of everything
         self.uniform: set[Value] = set()
         self.views: dict[Value, Equation] = {}
         self.sizes: dict[str, int] = {}  # of the arrays made
         self._count = 0
-        self._embedded: dict[Value, Place] = {}
+        self._embedded: dict[str, str] = {}
 
     def fresh(self, letter: str) -> str:
         self._count += 1
@@ -39,7 +39,7 @@ class Emitter:
         if dtype not in ARRAYS:
             raise Unsupported(f"`{self.name}` has an array of the type {dtype}.")
         name = self.fresh("b")
-        self.declared.append(f"const {name}=new {ARRAYS[dtype]}({prod(shape)});")
+        self.declared.append(f"const {name}={SHORT[dtype]}({prod(shape)});")
         self.sizes[name] = prod(shape)
         return Place.whole(name, shape, dtype)
 
@@ -60,19 +60,19 @@ class Emitter:
         assert data is not None
         if data.size and (data == data.flat[0]).all():
             return literal(data.flat[0], value.dtype)
-        if value not in self._embedded:
-            if value.dtype not in ARRAYS:
-                raise Unsupported(f"`{self.name}` holds a constant of the type {value.dtype}.")
-            kind, name = ARRAYS[value.dtype], self.fresh("b")
-            numbers = ",".join(literal(x, value.dtype).strip("()") for x in data.flat)
-            text = f"{kind}.of({numbers})"
-            if len(numbers) > data.nbytes * 4 / 3 + 40:
-                stored = data.astype(np.float64) if value.dtype == "int64" else data
-                coded = b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii")
-                text = f'new {kind}(decoded("{coded}"))'
-            self.declared.append(f"const {name}={text};")
-            self._embedded[value] = Place.whole(name, value.shape, value.dtype)
-        return self._embedded[value]
+        if value.dtype not in ARRAYS:
+            raise Unsupported(f"`{self.name}` holds a constant of the type {value.dtype}.")
+        kind = ARRAYS[value.dtype]
+        numbers = ",".join(literal(x, value.dtype).strip("()") for x in data.flat)
+        text = f"{kind}.of({numbers})"
+        if len(numbers) > data.nbytes * 4 / 3 + 40:
+            stored = data.astype(np.float64) if value.dtype == "int64" else data
+            coded = b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii")
+            text = f'new {kind}(decoded("{coded}"))'
+        if text not in self._embedded:
+            self._embedded[text] = self.fresh("b")
+            self.declared.append(f"const {self._embedded[text]}={text};")
+        return Place.whole(self._embedded[text], value.shape, value.dtype)
 
 
 class Scope:
@@ -143,7 +143,7 @@ class Scope:
         for equation in item.equations:
             operands = [self.number(value) for value in equation.inputs]
             results = self.calculate(equation, operands, self.named)
-            if equation.outputs[0].dtype.startswith("float") and equation.name in TINY_FROM:
+            if may_be_tiny(equation, operands):
                 results = [self.named(flushed(r, equation.outputs[0].dtype)) for r in results]
             self.located.update(zip(equation.outputs, results, strict=True))
 
@@ -183,6 +183,7 @@ class Scope:
                 return name
 
             held: dict[Value, str] = {}
+            normal: set[Value] = set()
             read: dict[str, str] = {}
             index = iter(indices)
             for value, located in loads.items():
@@ -198,8 +199,10 @@ class Scope:
                 held.update(
                     zip(equation.outputs, self.calculate(equation, operands, named), strict=True)
                 )
+                if not may_be_tiny(equation, operands):
+                    normal.update(equation.outputs)
             for value, target in zip(stores, targets, strict=True):
-                kept = flushed(held[value], value.dtype)
+                kept = held[value] if value in normal else flushed(held[value], value.dtype)
                 lines.append(f"{target.base}[{next(index)}]={kept};")
             return "".join(lines)
 

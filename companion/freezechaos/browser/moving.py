@@ -33,7 +33,8 @@ def _split(scope: Scope, equation: Equation) -> list[Located]:
 
 
 def _pad(scope: Scope, equation: Equation) -> list[Located]:
-    value, config = equation.outputs[0], equation.params["padding_config"]
+    value = equation.outputs[0]
+    config = [tuple(map(int, margins)) for margins in equation.params["padding_config"]]
     target = scope.emitter.array(value.shape, value.dtype)
     scope.copied(scope.number(equation.inputs[1]), target)
     first, limit, low, step = [], [], [], []

@@ -5,6 +5,7 @@ does not change in a loop is moved in front of it, numbers are computed here and
 keys become the two words that they are.
 """
 
+import pathlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -17,6 +18,7 @@ from jax.interpreters import partial_eval
 
 from .rewritten import REWRITTEN, physical
 
+_HERE = str(pathlib.Path(__file__).parent)
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _CALLS = {
     "jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call",
@@ -100,6 +102,7 @@ class _Flattener:
     def __init__(self, name: str) -> None:
         self.name = name
         self.scopes: list[_Scope] = []
+        self.lines = ["a line that JAX has not kept"]  # of the calls around
         self.constants: dict[Any, Value] = {}
 
     def program(self, closed: ClosedJaxpr) -> Program:
@@ -134,11 +137,15 @@ class _Flattener:
 
     def equation(self, equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
         name, params = equation.primitive.name, equation.params
+        where = _where(equation) or self.lines[-1]
         if name in _CALLS:
-            return self.inline(_closed(next(params[k] for k in _BODIES if k in params)), inputs)
+            self.lines.append(where)
+            body = _closed(next(params[k] for k in _BODIES if k in params))
+            results = self.inline(body, inputs)
+            self.lines.pop()
+            return results
         if name in _SAME:
             return inputs
-        where = _where(equation)
         if name in REWRITTEN:
             return self.rewritten(REWRITTEN[name](**params), equation, inputs)
         if name == "platform_index":
@@ -253,12 +260,12 @@ def _closed(jaxpr: Any) -> ClosedJaxpr:
 
 
 def _where(equation: JaxprEqn) -> str:
-    """The line of Python that asked for it, the first that is not JAX's own."""
+    """The line of Python that asked for it, the first that is no library's."""
     frames: Any = equation.source_info.traceback
     for frame in frames.frames if frames else ():
-        if "/jax/" not in frame.file_name and "site-packages/jax" not in frame.file_name:
+        if "site-packages" not in frame.file_name and not frame.file_name.startswith(_HERE):
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
-    return "an unknown line"
+    return ""
 
 
 def _platform(platforms: Sequence[Any]) -> int:

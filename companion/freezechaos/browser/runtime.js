@@ -1,5 +1,12 @@
 // Functions that compiled code may call; only those that it names are put into a page.
 
+function take(own, given, k) {
+  if (given.length !== own.length) {
+    throw new RangeError(`argument ${k} must have ${own.length} elements; got ${given.length}`);
+  }
+  own.set(given);
+}
+
 function product(c, c0, a, a0, am, ak, b, b0, bk, bn, m, n, k) {
   let i = 0;
   for (; i + 3 < m; i += 4) {

@@ -36,5 +36,5 @@ def _shared(skeleton: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
     table = ",".join(
         f'"{name}":[{",".join(column[k] for column in columns)}]' for k, name in enumerate(rows)
     )
-    names = ",".join(columns.values())
-    return f"(name)=>{{const row={{{table}}}[name];if(!row)return;const [{names}]=row;return {''.join(text)}}}"
+    names = f"const row={{{table}}}[name];if(!row)return;const [{','.join(columns.values())}]=row;"
+    return f"(name)=>{{{names}return {''.join(text)}}}"

@@ -7,7 +7,8 @@ from .program import Equation
 
 
 def _broadcast(equation: Equation, place: Place) -> Place:
-    return place.broadcast(equation.outputs[0].shape, equation.params["broadcast_dimensions"])
+    axes = [int(axis) for axis in equation.params["broadcast_dimensions"]]
+    return place.broadcast(equation.outputs[0].shape, axes)
 
 
 def _reshape(equation: Equation, place: Place) -> Place | None:

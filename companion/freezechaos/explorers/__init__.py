@@ -9,6 +9,7 @@ from freezechaos.explorers.films import training_film
 from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
 from freezechaos.explorers.layerwise import layerwise_learning
 from freezechaos.explorers.learning import learning_curves
+from freezechaos.explorers.live import Live
 from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
 from freezechaos.explorers.odd import (
     bistable_map,
@@ -20,6 +21,7 @@ from freezechaos.explorers.own import own_activation
 from freezechaos.explorers.positions import pixel_kernels
 from freezechaos.explorers.prior import random_functions
 from freezechaos.explorers.push import one_push
+from freezechaos.explorers.race import race_on_the_circle
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.training import training_on_the_circle
 from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar, Pushed
@@ -34,6 +36,7 @@ __all__ = [
     "Guide",
     "Image",
     "Line",
+    "Live",
     "Map",
     "Polar",
     "Pushed",
@@ -52,6 +55,7 @@ __all__ = [
     "own_activation",
     "phase_diagram",
     "pixel_kernels",
+    "race_on_the_circle",
     "random_functions",
     "training_film",
     "training_on_the_circle",

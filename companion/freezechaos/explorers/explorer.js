@@ -28,12 +28,15 @@ async function render({ model, el }, open = openTable) {
   const views = spec.views.map((view) => makeView(view, spec, grid, turn));
   const controls = spec.axes.map((axis) => makeControl(axis, turn));
   const sentence = makeSentence(spec);
+  const drawSoon = oncePerFrame(() => draw());
+  const engine = spec.live ? makeEngine(spec, model, grid, drawSoon) : null;
   root.append(
     h("div", { class: "fc-head" },
       h("p", { class: "fc-title", id: titleId }, spec.title),
       makeTools(reset, address && (() => address.link(model.get("setting"))))),
     ...controls.filter((control) => control.leads).map((control) => control.element),
     h("div", { class: "fc-views" }, ...views.map((view) => view.element)),
+    ...(engine ? [engine.element] : []),
     h("div", { class: "fc-controls" }, ...controls.filter((control) => !control.leads).map((control) => control.element)),
     sentence.element,
   );
@@ -44,7 +47,6 @@ async function render({ model, el }, open = openTable) {
     const look = lookNow(model.get("setting"));
     for (const part of [...views, ...controls, sentence]) part.draw(look);
   };
-  const drawSoon = oncePerFrame(draw);
   const restore = () => {
     const named = address?.read();
     if (named) set(named);
@@ -59,6 +61,7 @@ async function render({ model, el }, open = openTable) {
   const stopThemes = onThemeChange(drawSoon);
   if (address) addEventListener("hashchange", restore);
   return () => {
+    engine?.stop();
     model.off("change:setting", draw);
     removeEventListener("hashchange", restore);
     sizes.disconnect();
@@ -169,7 +172,7 @@ function openTable(model, spec, grid) {
 function lookAt(spec, grid, setting, given = {}) {
   const positions = tabulated(spec).map((axis) => positionOf(axis, setting[axis.name]));
   const corners = cornersAround(positions, grid.lengths);
-  const read = (name) => given[name] ?? interpolate(grid.outputs[name], corners);
+  const read = (name) => given[name] ?? grid.live?.[name] ?? interpolate(grid.outputs[name], corners);
   const number = (name) => (name in setting ? setting[name] : read(name)[0]);
   const band = ({ of, edges, words }) => words[edges.filter((edge) => edge <= number(of)).length];
   const nearest = positions.reduce((point, place, k) => point * grid.lengths[k] + Math.floor(place + 0.5), 0);

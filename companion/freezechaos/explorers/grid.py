@@ -119,8 +119,8 @@ class Quantized:
         corners = [_neighbours(p, n) for p, n in zip(positions, self.codes.shape, strict=False)]
         total = np.zeros(self.codes.shape[len(corners) :])
         for corner in itertools.product(*corners):
-            index = tuple(k for k, _ in corner)
-            total = total + np.prod([weight for _, weight in corner]) * self.codes[index]
+            index, weight = tuple(k for k, _ in corner), np.prod([w for _, w in corner])
+            total = total + weight * self.codes[index]
         return self.value(np.asarray(total))
 
     def spec(self, name: str) -> dict[str, Any]:

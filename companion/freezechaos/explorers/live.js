@@ -1,0 +1,139 @@
+
+// What a live figure adds: a worker runs the compiled functions, and what it sees stands in for
+// the table. Nothing runs before the reader asks for it, nor while the page is hidden.
+function makeEngine(spec, model, grid, drawSoon) {
+  const { turns, turn: unit, anew } = spec.live;
+  let worker = null;
+  let run = 0;
+  let turn = null;
+  let playing = false;
+  let known = model.get("setting");
+  const play = button("Play", () => go(!playing), { class: "fc-button fc-run" });
+  const step = button(`Go ${unit}`, () => {
+    go(false);
+    send({ step: true });
+  });
+  const again = button("Start again", begin);
+  const note = h("span", { class: "fc-pace", role: "status" });
+  const element = h("div", { class: "fc-row" }, play, step, again, note);
+
+  const label = () => {
+    play.textContent = playing ? "Pause" : "Play";
+    const done = turn === turns;
+    for (const part of [play, step]) part.setAttribute("aria-disabled", done);
+  };
+
+  const say = (words) => {
+    waiting.cancel();
+    if (note.textContent !== words) note.textContent = words;
+  };
+  const waiting = debounce(() => (note.textContent = "Computing…"), 500);
+
+  const saw = ({ data }) => {
+    if (data.run !== run) return;
+    turn = data.turn;
+    grid.live = data.seen;
+    playing &&= turn < turns;
+    const seconds = data.pace / 1000;
+    const slow = seconds > 0.5 && turn < turns;
+    const words = slow ? `This device takes ${format(seconds, ".1f")} s for ${unit}: set less for more speed.` : "";
+    say(words);
+    label();
+    drawSoon();
+  };
+
+  function send(message) {
+    if (!worker) {
+      const code = [`const programs=${spec.live.code};`, `(${serve})(${JSON.stringify(spec.live.names)})`];
+      const url = URL.createObjectURL(new Blob(code, { type: "text/javascript" }));
+      worker = new Worker(url);
+      worker.onmessage = saw;
+      worker.onerror = () => say("This browser could not run the computation.");
+    }
+    const setting = model.get("setting");
+    const program = spec.live.static.map((name) => setting[name]).join();
+    worker.postMessage({ run, turns, setting, program, begin: turn === null, playing: playing && !document.hidden, ...message });
+    if (turn === null || message.step) waiting();
+    turn ??= 0;
+  }
+
+  function begin() {
+    run += 1;
+    turn = null;
+    send({});
+    label();
+  }
+
+  function go(on) {
+    if (turn === turns) return;
+    if (turn === null) run += 1;
+    playing = on;
+    send({});
+    label();
+  }
+
+  function heed() {
+    const setting = model.get("setting");
+    const changed = spec.axes.map(({ name }) => name).filter((name) => setting[name] !== known[name]);
+    known = setting;
+    if (turn === null ? changed.length : changed.some((name) => anew.includes(name))) begin();
+    else if (changed.length) send({});
+  }
+
+  const look = () => worker && send({});
+  document.addEventListener("visibilitychange", look);
+  model.on("change:setting", heed);
+  const stop = () => {
+    document.removeEventListener("visibilitychange", look);
+    model.off("change:setting", heed);
+    worker?.terminate();
+  };
+  label();
+  return { element, stop };
+}
+
+// The worker's own script; it is sent there as text.
+function serve(names) {
+  let run, program, state, setting, turns;
+  let [turn, pace, playing, waiting] = [0, 0, false, false];
+  const given = (part) => names[part].map((name) => setting[name]);
+
+  function advance() {
+    const start = performance.now();
+    state = program.advance(...state, ...given("advance"));
+    pace = performance.now() - start;
+    turn += 1;
+  }
+
+  function tell() {
+    const values = program.look(...state);
+    const seen = Object.fromEntries(names.look.map((name, k) => [name, values[k]]));
+    postMessage({ run, turn, pace, seen });
+  }
+
+  function go() {
+    waiting = false;
+    if (!playing || turn >= turns) return;
+    const until = performance.now() + 40;
+    do advance(); while (turn < turns && performance.now() < until);
+    tell();
+    wait();
+  }
+
+  function wait() {
+    if (!waiting) setTimeout(go, 10);
+    waiting = true;
+  }
+
+  onmessage = ({ data }) => {
+    ({ run, setting, turns, playing } = data);
+    if (data.begin) {
+      program = programs(data.program);
+      state = program.begin(...given("begin"));
+      [turn, pace] = [0, 0];
+    }
+    if (data.step && turn < turns) advance();
+    if (data.begin || data.step) tell();
+    wait();
+  };
+}

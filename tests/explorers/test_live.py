@@ -1,0 +1,169 @@
+"""Live explorers in a headless Chromium: they compute in the page, from a file."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from freezechaos.explorers import Axis, Curves, Live, race_on_the_circle
+
+pytestmark = pytest.mark.browser
+Publish = Callable[..., str]
+TURNS = 40
+
+
+def begin(seed: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
+    return jax.random.normal(jax.random.key(seed), (size,)), jnp.zeros((), jnp.int32)
+
+
+def advance(state: tuple[jax.Array, jax.Array], rate: jax.Array) -> tuple[jax.Array, jax.Array]:
+    place, turn = state
+    return place * (1 - rate), turn + 1
+
+
+def look(state: tuple[jax.Array, jax.Array]) -> dict[str, jax.Array]:
+    place, turn = state
+    length = jnp.sqrt(jnp.mean(place**2))
+    return {"curve": length * jnp.linspace(0.0, 1, 5), "length": length,
+            "turn": turn.astype(jnp.float32)}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def decay() -> Live:
+    """Numbers that shrink at a rate: two compiled sizes, ten seeds."""
+    return Live(
+        title="Decay",
+        axes=[
+            Axis("size", "size", [4, 16], static=True),
+            Axis("seed", "seed", list(range(10)), step=True),
+            Axis("rate", "rate", [0.1, 0.2, 0.5]),
+        ],
+        begin=begin,
+        advance=advance,
+        look=look,
+        turns=TURNS,
+        turn="one step",
+        view=Curves(x=np.linspace(0, 1, 5), y="curve", x_label="x", y_label="y", y_range=(-1, 3)),
+        numbers=["turn", "length"],
+        readout="Turn {turn:.0f}: {length:.6e}.",
+        alt="A line falls.",
+    )
+
+
+@pytest.fixture(scope="module")
+def race() -> Live:
+    return race_on_the_circle(widths=(16, 32, 64))
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Yield a page that fails the test if it complains or asks anything of the outside."""
+    faults: list[str] = []
+    with browser.new_context(viewport={"width": 1000, "height": 900}) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("request", lambda r: faults.append(r.url) if "http" in r.url[:5] else None)
+        yield page
+    assert not faults
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def said(page: Page) -> Any:
+    return expect(page.locator(".fc-sentence"))
+
+
+def sentence(explorer: Live, turns: int, **setting: Any) -> str:
+    seen = explorer.at(turns, **setting)
+    return f"Turn {turns}: {seen['length']:.6e}.".replace("-", "−")
+
+
+def test_nothing_runs_before_it_is_asked_for(page: Page, publish: Publish, decay: Live) -> None:
+    page.goto(publish(decay))
+    said(page).to_have_text(decay.sentence().replace("-", "−"))
+    assert not page.workers
+    press(page, "Start again")
+    said(page).to_have_text(sentence(decay, 0))
+    assert len(page.workers) == 1
+
+
+def test_a_run_is_that_of_jax_to_its_end(page: Page, publish: Publish, decay: Live) -> None:
+    page.goto(publish(decay))
+    press(page, "Play")
+    said(page).to_contain_text(f"Turn {TURNS}:")
+    press(page, "Start again")
+    for turn in range(3):
+        said(page).to_have_text(sentence(decay, turn))
+        press(page, "Go one step")
+    said(page).to_have_text(sentence(decay, 3))
+
+
+def test_an_axis_of_the_beginning_begins_anew(page: Page, publish: Publish, decay: Live) -> None:
+    page.goto(publish(decay))
+    press(page, "Go one step")
+    said(page).to_have_text(sentence(decay, 1))
+    page.get_by_label("seed", exact=True).press("ArrowRight")
+    said(page).to_have_text(sentence(decay, 0, seed=1))
+    page.get_by_label("size", exact=True).press("End")
+    said(page).to_have_text(sentence(decay, 0, seed=1, size=16))
+    page.get_by_label("rate", exact=True).press("End")
+    press(page, "Go one step")
+    said(page).to_have_text(sentence(decay, 1, seed=1, size=16, rate=0.5))
+    page.wait_for_function("location.hash.includes('seed=1')")
+    page.reload()
+    said(page).to_have_text(sentence(decay, 0, seed=1, size=16))
+
+
+def test_a_hidden_page_rests(page: Page, publish: Publish, decay: Live) -> None:
+    page.goto(publish(decay))
+    press(page, "Start again")
+    said(page).to_have_text(sentence(decay, 0))
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { value: true, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    press(page, "Play")
+    page.wait_for_timeout(300)
+    said(page).to_have_text(sentence(decay, 0))
+    page.evaluate(
+        """() => {
+          delete document.hidden;
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    said(page).to_contain_text(f"Turn {TURNS}:")
+
+
+def test_the_race_of_the_page_is_the_race_of_the_package(
+    page: Page, publish: Publish, race: Live
+) -> None:
+    page.goto(publish(race))
+    assert Axe().run(page).violations_count == 0
+    page.get_by_label("width n", exact=True).press("Home")
+    press(page, "Go 4 steps")
+    said(page).to_contain_text("after 4 steps")
+    press(page, "Go 4 steps")
+    said(page).to_contain_text("Width 16, after 8 steps")
+    known = race.at(2, width=16)
+    said(page).to_contain_text(f"{known['apart']:.2g} away")
+    said(page).to_contain_text(f"moved by {known['moved']:.1%}")
+
+
+def test_the_race_is_won_by_width(race: Live) -> None:
+    narrow, wide = (race.at(25, width=width, rate=0.2) for width in (16, 64))
+    assert wide["moved"] < narrow["moved"] / 1.5
+    assert wide["y"].shape == (3, 73)
+
+
+def test_a_page_carries_little(race: Live) -> None:
+    assert race.payload_bytes < 105_000
