@@ -64,7 +64,7 @@ SLOW: dict[str, Callable[[Any], Any]] = {
     "x > 0 && x < 2 ? x*(2 - x) : 0": lambda x: where((x > 0) & (x < 2), x * (2 - x), 0),
     "abs(abs(x) - 1) + x/5": lambda x: jnp.abs(jnp.abs(x) - 1) + x / 5,
     "sqrt(x^2)": jnp.abs,
-    "max(x, tanh(x), -x/2)": lambda x: jnp.maximum(jnp.maximum(x, jnp.tanh(x)), -x / 2),
+    "max(tanh(x), -x/8, -1/2)": lambda x: jnp.maximum(jnp.maximum(jnp.tanh(x), -x / 8), -0.5),
 }
 JUMPS: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
     "x > 0 ? 1 : -1": (jnp.sign, [0.0]),
