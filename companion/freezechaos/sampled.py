@@ -35,6 +35,7 @@ TERMS = 2048
 
 _DEGREE = 48  # of the bends
 _ANGLES = 48
+_Sums = tuple[Array, Array, Array, Array]
 
 
 class Mesh(NamedTuple):
@@ -42,14 +43,14 @@ class Mesh(NamedTuple):
 
     Attributes:
         left, width: of each panel; together they are symmetric around 0. A panel may be empty.
-        count: how many places are given at which the function may have a kink or a jump.
+        found: how many places are given at which the function may have a kink or a jump.
         kinks: these places; the rest is 0.
         right_of: the panel that begins at each of them; the rest is -1.
     """
 
     left: Float[Array, " panels"]
     width: Float[Array, " panels"]
-    count: Int[Array, ""]
+    found: Int[Array, ""]
     kinks: Float[Array, " kinks"]
     right_of: Float[Array, " kinks"]
 
@@ -130,7 +131,7 @@ def seen(values: Float[Array, "panels nodes"], mesh: Mesh) -> Seen:
 
     mirror = partial(jnp.flip, axis=(0, 1))
     moment = mean(slopes, slopes)
-    kinks = _Kinks(mesh.count, mesh.kinks, *jumps[1:])
+    kinks = _Kinks(mesh.found, mesh.kinks, *jumps[1:])
     regular = hermite**2 - kinks.shares()
     signs = jnp.array([1.0, -1.0], moment.dtype)
     return Seen(
@@ -217,7 +218,7 @@ def _derivatives(values: Array, mesh: Mesh) -> tuple[Array, Array]:
 class _Kinks(NamedTuple):
     """By how much f', f'' and f''' jump, and where."""
 
-    count: Array
+    found: Array
     places: Array
     kink: Array
     bend: Array
@@ -271,10 +272,10 @@ class _Kinks(NamedTuple):
             )
 
         def row(i: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
-            return lax.fori_loop(0, self.count, partial(pair, i), sums)
+            return lax.fori_loop(0, self.found, partial(pair, i), sums)
 
         zero = jnp.zeros_like(angle)
-        return lax.fori_loop(0, self.count, row, (zero, zero))
+        return lax.fori_loop(0, self.found, row, (zero, zero))
 
 
 def _jumps(ends: Array, mesh: Mesh) -> list[Array]:
@@ -311,7 +312,7 @@ def _tail_series(series: Array, sign: Array, rho: Array) -> tuple[Array, Array]:
     k = jnp.arange(TERMS, dtype=series.dtype)
     signed = series * jnp.where((k % 2 == 1) & (sign < 0), -1, 1)
 
-    def step(carry: tuple[Array, ...], coefficient: Array) -> tuple[tuple[Array, ...], None]:
+    def step(carry: _Sums, coefficient: Array) -> tuple[_Sums, None]:
         tail, second, value, slope = carry
         slope = slope * rho + value
         value = value * rho + second

@@ -114,13 +114,18 @@ def drawn(
     return pictured(sigma, curves, squares, beta, depth, jnp.any(seen.jumps != 0), series)
 
 
+def _shaped(shape: tuple[int, ...], dtype: str) -> Any:
+    """What stands for an array where only its shape and dtype are asked for."""
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
 @cache
 def program() -> str:
     """JavaScript of `sampled.seen`, `drawn` and erf, with the sizes that they were traced for."""
     with jax.enable_x64(True):
-        number, count = jax.ShapeDtypeStruct((), "float64"), jax.ShapeDtypeStruct((), "int32")
+        number, count = _shaped((), "float64"), _shaped((), "int32")
         panels, kinks, values, shown = (
-            jax.ShapeDtypeStruct(shape, "float64")
+            _shaped(shape, "float64")
             for shape in ((PANELS,), (KINKS,), (PANELS, sampled.NODES), (len(PLACES),))
         )
         mesh = sampled.Mesh(panels, panels, count, kinks, kinks)
@@ -179,7 +184,12 @@ def own_activation(start: Mapping[str, Any] | None = None) -> OwnActivation:
         start: what to begin with, such as `{"formula": "abs(x)", "beta": 0.5}`; the formula is one
             of `EXAMPLES`. The reader may type any other.
     """
-    begin = {"formula": "max(x, 0)", "form": "standardized", "beta": 0.1, "depth": 16}
+    begin: dict[str, Any] = {
+        "formula": "max(x, 0)",
+        "form": "standardized",
+        "beta": 0.1,
+        "depth": 16,
+    }
     begin |= dict(start or {})
     if begin["formula"] not in EXAMPLES:
         raise ValueError(
