@@ -62,15 +62,16 @@ def darkened(colour: str) -> str:
     seen = rgb(colour)
     if np.array_equal(seen, rgb("#000000")):
         return PALETTE["ink"].dark
-    for hue in HUES:
-        share = along(seen, PAPER.light, hue.light)
-        if share is not None:
-            mixed = (1 - share) * rgb(PAPER.dark) + share * rgb(hue.dark)
-            return "#" + "".join(f"{round(part):02x}" for part in mixed)
-    raise ValueError(
-        f"{colour} is no colour of freezechaos.plotting.PALETTE, nor a tint of one; a figure needs "
-        "hues that have a dark form. Take one from there."
+    off, share, dark = min(
+        (*placed(seen, PAPER.light, hue.light)[::-1], hue.dark) for hue in HUES
     )
+    if off > EXACT:
+        raise ValueError(
+            f"{colour} is no colour of freezechaos.plotting.PALETTE, nor a tint of one; a figure "
+            "needs hues that have a dark form. Take one from there."
+        )
+    mixed = (1 - share) * rgb(PAPER.dark) + share * rgb(dark)
+    return "#" + "".join(f"{round(part):02x}" for part in mixed)
 
 
 def darkened_raster(code: str) -> str:
@@ -94,10 +95,16 @@ def rgb(colour: str) -> np.ndarray:
 
 def along(colours: np.ndarray, start: str, end: str) -> Any:
     """Return how far colours lie on the way from one to another, or None where one lies off it."""
+    share, off = placed(colours, start, end)
+    return share if off <= EXACT else None
+
+
+def placed(colours: np.ndarray, start: str, end: str) -> tuple[Any, float]:
+    """Return how far colours lie on the way from one to another, and how far the worst lies off."""
     way = rgb(end) - rgb(start)
     share = np.clip((colours - rgb(start)) @ way / (way @ way), 0, 1)
     off = colours - rgb(start) - share[..., None] * way
-    return share if np.abs(off).max() <= EXACT else None
+    return share, float(np.abs(off).max())
 
 
 class TwoThemes(SphinxPostTransform):
