@@ -393,7 +393,7 @@ def test_a_finger_picks_a_pixel_and_scrolls_over_the_picture(
     context.close()
 
 
-@pytest.mark.parametrize(("width", "lines"), [(320, 3), (375, 2), (1000, 1)])
+@pytest.mark.parametrize(("width", "lines"), [(320, 2), (375, 2), (1000, 1)])
 def test_panels_stand_in_even_lines(
     browser: Browser, publish: Publish, album: Explorer, width: int, lines: int
 ) -> None:
