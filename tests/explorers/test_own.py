@@ -151,7 +151,7 @@ def test_the_page_computes_what_the_package_does(page: Page, formula: str) -> No
     agree(page, formula, QUICK[formula], "normalized", normalized)
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.parametrize("formula", SLOW)
 def test_the_page_computes_what_the_package_does_for_others(page: Page, formula: str) -> None:
     assert len(QUICK) + len(SLOW) == 40
