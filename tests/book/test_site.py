@@ -424,6 +424,7 @@ def test_a_mouse_takes_hold_where_it_is_on_a_slide_of_another_size(
         settle(page, site / "slides" / "03_freeze_and_chaos.html")
         zoomed = "document.querySelector('.fc-explorer:has(.fc-stage)')?.style.zoom"
         page.wait_for_function(f"{zoomed} && {zoomed} !== '1'")
+        page.wait_for_function(FITS)
         stage = page.locator(".fc-stage")
         stage.scroll_into_view_if_needed()
         box = stage.bounding_box()

@@ -23,9 +23,10 @@ from jaxtyping import Array, Float
 from freezechaos import sampled
 from freezechaos.activations import Activation, DualMap, normalized, standardized
 from freezechaos.browser import compile
+from freezechaos.explorers import fully_connected
 from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.explorer import HERE, Explorer, without_comments
-from freezechaos.explorers.fully_connected import DEGREES, climb
+from freezechaos.explorers.fully_connected import climb
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.views import Curves, Guide, Line
 from freezechaos.kernels.recursion import through_layers
@@ -33,6 +34,7 @@ from freezechaos.regimes import EDGE_WIDTH, critical_beta
 
 PANELS, KINKS = 96, 12
 PLACES = np.linspace(-4, 4, 161)
+DEGREES = fully_connected.DEGREES.copy()  # JAX may still hold the other one in float32
 DEGREE = 12
 LAYERS = 20
 DEPTHS = np.unique(np.r_[1:17, np.round(np.geomspace(16, 1000, 37) / 2) * 2].astype(int))
@@ -177,7 +179,7 @@ class OwnActivation(Explorer):
         return super().payload_bytes + len(b64encode(self.program))
 
 
-def own_activation(start: Mapping[str, Any] | None = None) -> OwnActivation:
+def own_activation(start: Mapping[str, Any] | None = None) -> Explorer:
     """A formula in x, and what depth makes of it: computed as the reader types.
 
     Arguments:
