@@ -18,17 +18,24 @@ from test_repository import PACKAGE, ROOT, imports, module_of, sources
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRA = {
     "data": "data",
+    "regression": "data",
     "gan": "gan",
     "claims": "gan",
     "__main__": "gan",
     "plotting": "explorers",
     "explorers": "explorers",
     "course": "explorers",
+    "questions": "explorers",
 }
 """What a module needs beyond the package's own needs."""
 CORE = sorted({module_of(path) for path in sources()} - EXTRA.keys())
 OWNERS = packages_distributions()
-BROUGHT = {"jaxlib": "jax", "traitlets": "ipywidgets"}
+BROUGHT = {
+    "jaxlib": "jax",
+    "traitlets": "ipywidgets",
+    "ipython": "ipywidgets",
+    "matplotlib-inline": "ipywidgets",
+}
 """Modules of what a declared package always brings."""
 
 

@@ -3,12 +3,15 @@
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.gaussian_process.kernels import Hyperparameter
-from sklearn.gaussian_process.kernels import Kernel as SklearnKernel
 
 from .. import activations
 from ..activations import Activation
+from ..extras import extra
 from . import algebra
+
+with extra("data"):
+    from sklearn.gaussian_process.kernels import Hyperparameter
+    from sklearn.gaussian_process.kernels import Kernel as SklearnKernel
 
 _NAMES = {"standardized": activations.standardized, "normalized": activations.normalized}
 

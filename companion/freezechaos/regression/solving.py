@@ -12,12 +12,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from tqdm import tqdm
 
+from ..extras import extra
 from . import conjugate
 from .pivots import Preconditioner
 from .saving import Saved
 from .tiles import Shards, Tiles
+
+with extra("data"):
+    from tqdm import tqdm
 
 _GAIN = 0.5  # a round must reduce the true residual by as much, or it was the last
 _DIGITS = 1e-6  # of a residual that a round in float32 may hope to see

@@ -9,9 +9,12 @@ import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
-from tqdm import tqdm
 
+from ..extras import extra
 from .algebra import Kernel
+
+with extra("data"):
+    from tqdm import tqdm
 
 _SIZE = 4096  # rows of a tile
 _STRIP = 64  # rows that a processor's cache holds
