@@ -713,7 +713,7 @@ def test_the_walk_goes_as_far_as_strides_divide(away: tuple[int, int]) -> None:
     place, there = (int(pixel @ (16, 1)) for pixel in (one, other))
     assert float(found["theta"]) == pytest.approx(float(theta[place, there]), rel=1e-5)
     divide = sum(all(d % 2**k == 0 for d in away) for k in (1, 2, 3))
-    assert float(found["walked"]) == min(divide, 2)
+    assert float(found["walked"]) == divide
     walking = {(int(one[0]), int(other[0]), int(one[1]), int(other[1]))}
     for picture, size in zip(found["layers"][1:], (8, 4, 2), strict=True):
         reads = ancestry.reading(size)
@@ -748,6 +748,28 @@ def test_faders_learn_as_the_whole_matrix_does(target: str) -> None:
     assert float(found["boards"]) == pytest.approx(share, rel=1e-4)
 
 
+def test_what_the_chapters_quote_of_what_computes(explorers: dict[str, Explorer]) -> None:
+    """The answers to *Predict first* in chapters 1, 8 and 9."""
+    bowl = {"constant": 0, "straight": 0.05, "bowl": 1, "wave": 0, "angle": 135}
+    assert "135° apart are 64° apart after a layer and 90° after 30" in (
+        explorers["mixer"].sentence(**bowl)
+    )
+    for (down, across), words in {
+        (0, 4): "in 2 of 3 layers. At β = 0.50, relu, Θ = 1.120;",
+        (1, 4): "in 0 of 3 layers. At β = 0.50, relu, Θ = 0.250;",
+        (2, 4): "in 1 of 3 layers. At β = 0.50, relu, Θ = 0.699;",
+        (0, 0): "in 3 of 3 layers.",
+    }.items():
+        assert words in explorers["ancestry"].sentence(down=down, across=across)
+    corner = explorers["ancestry"].sentence(row=0, column=0, down=0, across=2)
+    assert "less: taps are lost at the border" in corner
+    born = "0% in the mean, 14% in the images of period 2, 65% in those of period 4, 94% in all"
+    assert born in explorers["faders"].sentence()
+    flat = explorers["faders"].sentence(constant=0, two=0, four=0, time=1)
+    assert "37% in the mean, 37% in the images of period 2, 37% in those of period 4, 37%" in flat
+    assert "6% of what varies; 6% would be no preference" in flat
+
+
 def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -> None:
     for corner in itertools.islice(explorers["neuron"].corners(), 0, None, 3):
         shown = explorers["neuron"].at(**corner)
@@ -755,6 +777,7 @@ def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -
         assert normed.mean() == pytest.approx(0, abs=1e-5)
         wanted = (raw - raw.mean()) / np.sqrt(raw.var() + 1e-6)
         assert normed == pytest.approx(wanted, abs=1e-3)
+        assert shown["gain"] * shown["ripples"] == pytest.approx(normed.std(), abs=1e-3)
         energy = np.mean(raw**2)
         assert shown["wall"] * energy == pytest.approx(energy - raw.var(), abs=1e-5)
 

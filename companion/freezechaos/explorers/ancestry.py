@@ -75,13 +75,14 @@ def ancestries(
     ])  # fmt: skip
     whole = jnp.exp(kernels.log_ntk_diagonal(sigma, beta, LAYERS))
     own = jnp.all(one == other)
-    rung = jnp.minimum(jnp.sum(together), LAYERS - 1).astype(jnp.int32)
+    walked = jnp.sum(together)
+    rung = jnp.minimum(walked, LAYERS - 1).astype(jnp.int32)
     here = jnp.where(own, LAYERS, rung + 1).astype(jnp.float32)
     return {
         "layers": jnp.stack([picture(*layer) for layer in layers]),
         "depths": jnp.stack([jnp.arange(1.0, LAYERS + 1), jnp.full(LAYERS, here)]),
         "kernel": jnp.stack([ladder, jnp.full(LAYERS, theta)]) / whole,
-        "walked": rung.astype(jnp.float32),
+        "walked": walked,
         "theta": theta,
         "rung": ladder[rung],
         "lost": jnp.where(own, -1.0, ladder[rung] - theta),
@@ -147,7 +148,7 @@ def shared_ancestry(start: Mapping[str, Any] | None = None) -> Explorer:
         },
         readout=(
             "Pixels ({row:.0f}, {column:.0f}) and ({below:.0f}, {right:.0f}) have common taps in "
-            "{walked:.0f} layers. At β = {beta:.2f}, {activation}, Θ = {theta:.3f}; depth "
+            "{walked:.0f} of 3 layers. At β = {beta:.2f}, {activation}, Θ = {theta:.3f}; depth "
             "v + 1 has {rung:.3f} ({why})."
         ),
         alt=(

@@ -56,16 +56,17 @@ def learned(
     diagonal = own + jnp.sum(steps)
     left = jnp.exp(-values / diagonal * time)
     image = jnp.asarray(TARGETS[target], jnp.float32)
-    parts = [averaged(image, 2**j) for j in range(STRIDES + 1)]
-    new = [parts[0], parts[1] - parts[0], parts[2] - parts[1], image - parts[2]]
-    drawn = sum((1 - left[j]) * new[j] for j in range(STRIDES + 2))
-    trace = values * jnp.array([1.0, 3.0, 12.0, PIXELS - 16.0])
+    parts = [jnp.zeros_like(image), *(averaged(image, 2**j) for j in range(STRIDES + 1)), image]
+    new = jnp.diff(jnp.stack(parts), axis=0)
+    drawn = jnp.einsum("j,jpq->pq", 1 - left, new)
+    many = jnp.asarray(np.diff([0, *4 ** np.arange(STRIDES + 1), PIXELS]), jnp.float32)
+    trace = values * many
     return {
         "row": row / diagonal,
         "pictures": jnp.stack([image, drawn]),
         **{f"left{j}": left[j] for j in range(STRIDES + 2)},
-        "boards": (trace[1] + trace[2]) / jnp.sum(trace[1:]),
-        "even": 15 / 255 * jnp.ones(()),
+        "boards": jnp.sum(trace[1:-1]) / jnp.sum(trace[1:]),
+        "even": jnp.sum(many[1:-1]) / (PIXELS - 1),
     }
 
 

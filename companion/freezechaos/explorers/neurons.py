@@ -12,7 +12,7 @@ from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.fully_connected import named_activation
 from freezechaos.explorers.views import Curves, Guide
-from freezechaos.networks import FullyConnected, circle, standardize
+from freezechaos.networks import NORM_EPSILON, FullyConnected, circle, standardize
 
 POINTS, WIDTH, SHOWN = 64, 128, 4
 DEGREES = np.arange(POINTS) * (360 / POINTS)
@@ -41,7 +41,7 @@ def neuron(beta: float, depth: float, neuron: float, activation: str) -> dict[st
         "normed": normed,
         "wall": float(np.mean(raw)) ** 2 / float(np.mean(raw**2)) if np.any(raw) else 0.0,
         "ripples": ripples,
-        "gain": 1 / np.sqrt(ripples**2 + 1e-6),
+        "gain": 1 / np.sqrt(ripples**2 + NORM_EPSILON),
     }
 
 
