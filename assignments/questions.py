@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from freezechaos import course
+from freezechaos import questions as with_numbers
 
 BOOK = Path(__file__).parents[1] / "book"
 QTI = "http://www.imsglobal.org/xsd/imsqti_v2p1"
@@ -73,14 +74,18 @@ class Item:
 
 
 def of_the_quizzes() -> Iterator[Item]:
-    """Yield the questions at the ends of the chapters, in their order."""
+    """Yield the questions at the ends of the chapters, in their order; what is drawn, every try."""
+    known = {"quiz": course.quiz, "Question": course.Question, "drawn": course.drawn}
+    known["questions"] = with_numbers
     count: Counter[str] = Counter()
     for file in sorted(BOOK.glob("[0-9][0-9]_*.ipynb")):
         for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
             source = "".join(cell["source"])
-            if cell["cell_type"] == "code" and source.startswith("quiz("):
-                asked = eval(source, {"quiz": course.quiz, "Question": course.Question})
-                for question in asked.questions:
+            call = re.search(r"^quiz\(.*", source, re.M | re.S)
+            if cell["cell_type"] != "code" or not call:
+                continue
+            for asked in eval(call[0], known).questions:
+                for question in asked.tries if isinstance(asked, course.Drawn) else [asked]:
                     count[file.stem] += 1
                     yield of_a_quiz(question, f"quiz_{file.stem[:2]}_{count[file.stem]}", file.stem)
 

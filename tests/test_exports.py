@@ -10,6 +10,8 @@ from zipfile import ZipFile
 import pytest
 
 import questions
+from freezechaos import course
+from freezechaos import questions as with_numbers
 from questions import Item, Option
 
 NUMBER = questions.of_an_exam(
@@ -41,6 +43,13 @@ def test_every_chapter_has_questions_and_all_have_names() -> None:
     names = [item.name for item in ITEMS]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in names)  # XML's NCName
+
+
+def test_what_is_drawn_comes_with_every_try() -> None:
+    texts = {item.text for item in ITEMS}
+    for name in with_numbers.__all__:
+        tries = course.drawn(getattr(with_numbers, name)).tries
+        assert {question.text for question in tries} <= texts, name
 
 
 def test_mathematics_is_for_mathjax_and_markdown_is_gone() -> None:
