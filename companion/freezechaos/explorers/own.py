@@ -21,7 +21,13 @@ from jax.scipy.special import erf
 from jaxtyping import Array, Float
 
 from freezechaos import sampled
-from freezechaos.activations import Activation, DualMap, normalized, standardized
+from freezechaos.activations import (
+    Activation,
+    DualMap,
+    normalized,
+    power_series,
+    standardized,
+)
 from freezechaos.browser import compile
 from freezechaos.explorers import fully_connected
 from freezechaos.explorers.axes import Axis, Choice, Formula
@@ -78,10 +84,8 @@ def pictured(
     def layer(rho: Array) -> Array:
         image = sigma.dual(rho)
         if jumps is not None and series is not None:
-            plain = lambda r: jnp.zeros_like(r)  # noqa: E731
-            image = jnp.where(
-                jumps, lax.cond(jumps, partial(_power_series, series), plain, rho), image
-            )
+            summed = lax.cond(jumps, partial(_summed, series), jnp.zeros_like, rho)
+            image = jnp.where(jumps, summed, image)
         return (1 - beta) * (1 + beta) * image + beta**2
 
     if jumps is not None:
@@ -96,12 +100,10 @@ def pictured(
     }  # fmt: skip
 
 
-def _power_series(coefficients: Array, rho: Array) -> Array:
-    """With all that is missing of R(1) = 1 at the last degree."""
-    missing = 1 - jnp.sum(coefficients)
-    step = lambda value, c: (value * rho + c, None)  # noqa: E731
-    start = jnp.full_like(rho, 1) * missing
-    return lax.scan(step, start, coefficients, reverse=True)[0]
+def _summed(coefficients: Array, rho: Array) -> Array:
+    """The power series, with all that is missing of R(1) = 1 at one degree more."""
+    whole = jnp.append(coefficients, 1 - jnp.sum(coefficients))
+    return whole[0] + whole[1] * rho + power_series(whole, rho)[0]
 
 
 def drawn(
