@@ -188,12 +188,15 @@ class TestRefusals:
             ({"ridge": 0.0}, "`ridge` must be above 0; got 0"),
             ({"tolerance": 1.0}, r"`tolerance` must lie in \(0, 1\)"),
             ({"memory": -1.0}, "`memory` must be above 0"),
-            ({"start": fit(y=Y[:, 0])}, "`start` must have coefficients of shape"),
         ],
     )
     def test_values(self, wrong, message):
         with pytest.raises(ValueError, match=message):
             fit(**wrong)
+
+    def test_a_start_of_another_shape(self):
+        with pytest.raises(ValueError, match="`start` must have coefficients of shape"):
+            fit(start=fit(y=Y[:, 0]))
 
     def test_a_matrix_is_no_kernel(self):
         with pytest.raises(TypeError, match="`kernel` must be a kernel of"):

@@ -1,7 +1,7 @@
 """A kernel between positions, kept as one number for every class of pairs."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import Any
 
@@ -77,11 +77,7 @@ class Compressed:
         >>> round(float(log_scale + jnp.log(small.diagonal()[0])), 1)  # log (1 + r + ... + r^999)
         373.9
         """
-        exponent = jnp.frexp(self.table)[1] + (0 if self.exponent is None else self.exponent)
-        largest = jnp.max(jnp.where(self.table == 0, jnp.iinfo(jnp.int32).min // 2, exponent))
-        shift = -largest if self.exponent is None else self.exponent - largest
-        table = jnp.ldexp(self.table, jnp.broadcast_to(shift, self.table.shape))
-        scale = largest.astype(table.dtype) * float(np.log(2))
+        table, scale = _scaled(self.table, self.exponent)
         return Compressed(table, None, self.classes, self.size, self.inputs), scale
 
     @property
@@ -98,11 +94,10 @@ class Compressed:
     def dense(self) -> Array:
         """All of it: [positions, positions], or [N, N, positions, positions]."""
         rows, columns = self.classes
-        tables = self._of_inputs()
-        place = rows[:, None, :, None] * tables.shape[-1] + columns[None, :, None, :]
-        flat = tables.reshape(*tables.shape[:-2], -1)  # one index is four times as fast as two
-        whole = jnp.take(flat, place.ravel(), axis=-1, mode="clip")
-        return whole.reshape(*flat.shape[:-1], self.positions, self.positions)
+        return _read(
+            self._of_inputs(), rows[:, None, :, None], columns[None, :, None, :],
+            shape=(self.positions, self.positions),
+        )  # fmt: skip
 
     def row(self, position: int | tuple[int, int]) -> Array:
         """Between one position and all: [*size], or [N, N, *size]."""
@@ -116,23 +111,13 @@ class Compressed:
 
     def _on_grid(self, rows: np.ndarray, columns: np.ndarray) -> Array:
         """[*size], or [N, N, *size]: of a class of rows for each row, and of columns."""
-        found = self._of_inputs()[..., rows[:, None], columns]
-        return found.reshape(*found.shape[:-2], *self.size)
+        return _read(self._of_inputs(), rows[:, None], columns[None], shape=self.size)
 
     def _of_inputs(self) -> Array:
-        """[rows, columns] of one input, or [N, N, rows, columns] of all ordered pairs.
-
-        The table holds i <= j; positions of j and i are those of i and j the other way round.
-        """
-        numbers = self.numbers
+        """[rows, columns] of one input, or [N, N, rows, columns] of all ordered pairs."""
         if self.inputs is None:
-            return numbers[0]
-        rows, columns = (_mirrored(part) for part in self.classes)
-        first, second = np.triu_indices(self.inputs, 1)
-        number = np.diag(np.arange(self.inputs))
-        number[first, second] = np.arange(self.inputs, len(numbers))
-        number[second, first] = number[first, second] + len(numbers)
-        return jnp.concatenate([numbers, numbers[:, rows[:, None], columns]])[number]
+            return self.numbers[0]
+        return _of_ordered_pairs(self.numbers, *map(_mirrored, self.classes), inputs=self.inputs)
 
     def norm(self) -> float:
         """Root of the sum of squares over all pairs of positions, of inputs too."""
@@ -195,6 +180,37 @@ class Compressed:
     def __repr__(self) -> str:
         over = "" if self.inputs is None else f", {self.inputs} inputs"
         return f"Compressed({' x '.join(map(str, self.size))}{over}, {self.nbytes / 1e6:.2g} MB)"
+
+
+@jax.jit
+def _scaled(table: Array, exponent: Array | None) -> tuple[Array, Array]:
+    """Over a power of two that is above the largest number, and the power's log."""
+    powers = jnp.frexp(table)[1] + (0 if exponent is None else exponent)
+    largest = jnp.max(jnp.where(table == 0, jnp.iinfo(jnp.int32).min // 2, powers))
+    shift = -largest if exponent is None else exponent - largest
+    small = jnp.ldexp(table, jnp.broadcast_to(shift, table.shape))
+    return small, largest.astype(table.dtype) * float(np.log(2))
+
+
+@partial(jax.jit, static_argnames="shape")
+def _read(tables: Array, rows: Array, columns: Array, shape: tuple[int, ...]) -> Array:
+    """tables[..., rows, columns], in shape; by one index, four times as fast as by two."""
+    flat = tables.reshape(*tables.shape[:-2], -1)
+    place = rows * tables.shape[-1] + columns
+    return jnp.take(flat, place.ravel(), axis=-1, mode="clip").reshape(*flat.shape[:-1], *shape)
+
+
+@partial(jax.jit, static_argnames="inputs")
+def _of_ordered_pairs(numbers: Array, rows: Array, columns: Array, inputs: int) -> Array:
+    """[N, N, rows, columns] of a table [pairs, rows, columns] that holds i <= j.
+
+    Positions of j and i are those of i and j the other way round: in the mirrored class.
+    """
+    first, second = np.triu_indices(inputs, 1)
+    number = np.diag(np.arange(inputs))
+    number[first, second] = np.arange(inputs, len(numbers))
+    number[second, first] = number[first, second] + len(numbers)
+    return jnp.concatenate([numbers, numbers[:, rows[:, None], columns]])[number]
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,7 +111,7 @@ def run(
     """The state after the last layer, and how to read it. Arguments are not checked."""
     axes = _axes(stack, variances)
     inputs = Inputs.of(len(gram))
-    state = _first(stack, gram, inputs)
+    state = _first((*stack.start, 1)[:2], gram, inputs)
     if exponents.needed(activation.derivative_second_moment, stack.depth, gram.dtype):
         state = state._replace(exponent=jnp.zeros(state.theta.shape, jnp.int32))
     for number, steps in enumerate(zip(*(axis.steps for axis in axes), strict=True)):
@@ -124,14 +124,15 @@ def run(
     return state, axes
 
 
-def _first(stack: DeconvStack, gram: Array, inputs: Inputs) -> State:
+@partial(jax.jit, static_argnums=0)
+def _first(size: tuple[int, int], gram: Array, inputs: Inputs) -> State:
     """The inputs themselves, in classes [pairs, rows^2, columns^2]."""
-    rows, columns = (*stack.start, 1)[:2]
+    rows, columns = size
     table = gram[inputs.one, inputs.other].reshape(-1, rows, columns, rows, columns)
     own = jnp.einsum("iipp->ip", gram).reshape(-1, rows, columns)
     left = jnp.broadcast_to(own[inputs.one][:, :, :, None, None], table.shape)
     right = jnp.broadcast_to(own[inputs.other][:, None, None], table.shape)
-    same = np.eye(rows * columns, dtype=bool).reshape(rows, columns, rows, columns)
+    same = jnp.eye(rows * columns, dtype=bool).reshape(1, rows, columns, rows, columns)
     same = same & (inputs.one == inputs.other)[:, None, None, None, None]
     distance = jnp.where(same, 0, (left - table) + (right - table))
 
