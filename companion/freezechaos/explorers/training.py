@@ -96,7 +96,7 @@ def training_on_the_circle(
         numbers=[f"left{k}" for k in WAVES],
         readout=(
             "{activation}, β = {beta}, depth {depth:.0f}, time {time:.5g}: "
-            "of the error there is left {left0:.0%} in the constant, {left1:.0%} in the slow wave, "
+            "{left0:.0%} of the error is left in the constant, {left1:.0%} in the slow wave, "
             "{left4:.0%} in the four ripples, {left9:.0%} in the nine."
         ),
         alt=(
