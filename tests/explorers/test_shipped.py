@@ -490,7 +490,7 @@ def test_training_is_that_of_the_closed_form(explorers: dict[str, Explorer]) -> 
 
 def test_training_says_what_is_left(explorers: dict[str, Explorer]) -> None:
     said = explorers["training"].sentence(activation="relu", beta=0, depth=2, time=8192)
-    assert "left 0% in the constant" in said
+    assert "0% of the error is left in the constant" in said
     assert "100% in the nine" in said
 
 

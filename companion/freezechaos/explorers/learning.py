@@ -103,7 +103,7 @@ def learning_curves(
                 x=STEPS,
                 y="accuracy",
                 x_label="training steps",
-                y_label="share that is right",
+                y_label="images right",
                 series=("training images", "new images"),
                 colors=("green", "violet"),
                 x_scale="log",

@@ -76,8 +76,8 @@ def training_on_the_circle(
                 x_range=(-180, 180),
                 x_ticks=[-180, -90, 0, 90, 180],
                 y_range=(-1.8, 2.7),
-                background=[Line(DEGREES, target(DEGREES), "target")],
-                title="The network's function",
+                background=[Line(DEGREES, target(DEGREES))],
+                title="The network's function, and its target in grey",
             ),
             Curves(
                 x=FREQUENCIES,
@@ -88,7 +88,7 @@ def training_on_the_circle(
                 colors=("violet",),
                 x_range=(-0.5, 16.5),
                 y_range=(-0.04, 1.04),
-                x_ticks=[0, 4, 8, 12, 16],
+                x_ticks=[*WAVES, 16],
                 guides=[Guide(y=0), Guide(y=1)],
                 title="What is still to be learned",
             ),
@@ -96,12 +96,13 @@ def training_on_the_circle(
         numbers=[f"left{k}" for k in WAVES],
         readout=(
             "{activation}, β = {beta}, depth {depth:.0f}, time {time:.5g}: "
-            "of the error there is left {left0:.0%} in the constant, {left1:.0%} in the slow wave, "
+            "{left0:.0%} of the error is left in the constant, {left1:.0%} in the slow wave, "
             "{left4:.0%} in the four ripples, {left9:.0%} in the nine."
         ),
         alt=(
             "Left, the function of an infinitely wide network in training, and its target: a "
             "slow wave with two kinds of ripples. Right, for every number of waves round the "
-            "circle, the share of the error that is left; slow waves are learned first."
+            "circle, the share of the error that is left; ticks mark the waves of the target. Slow "
+            "waves are learned first."
         ),
     )
