@@ -219,7 +219,7 @@ def nudged() -> Explorer:
             "alpha": 1 - beta,
         }
 
-    axes = {"image": 6, "row": 2, "column": 3}
+    axes = {"image": range(1, 7), "row": range(2), "column": range(3)}
     seen = {"kernels": "kernels", "classes": classes, "count": 6, "batch": "batch", "who": "who",
             "wishes": np.stack([np.arange(12) % 2, np.arange(12) % 3], axis=1)}  # fmt: skip
     return Explorer(
@@ -229,7 +229,7 @@ def nudged() -> Explorer:
             Choice("who", "who asks", ["one", "each", "all"], tabulated=False),
             Axis("batch", "batch", [6, 12], step=True, tabulated=False),
             Axis("size", "size of the step", np.linspace(0, 2, 5), start=1, tabulated=False),
-            *(Axis(name, name, range(n), step=True, tabulated=False) for name, n in axes.items()),
+            *(Axis(name, name, n, step=True, tabulated=False) for name, n in axes.items()),
         ],
         compute=compute,
         view=[

@@ -311,8 +311,8 @@ def nudges(explorer: Explorer, **setting: Any) -> np.ndarray:
     """How the six pictures moved, over the largest move, as Python has it."""
     view, now = explorer.spec["views"][1], explorer.start | setting
     who = ["one", "each", "all"].index(now["who"])
-    picked = [now[name] for name in view["pick"]]
-    asked = wishes(who, picked, now["batch"], np.array(view["wishes"]))
+    number, *pixel = (now[name] for name in view["pick"])
+    asked = wishes(who, (number - 1, *pixel), now["batch"], np.array(view["wishes"]))
     rows, columns = (np.array(part) for part in view["classes"])
     moved = moves(explorer.interpolated(**setting)["kernels"], (rows, columns), asked, 6)
     return moved / moved.max()
@@ -345,12 +345,12 @@ def test_a_click_pushes_a_pixel_of_one_picture(
     box = canvas.bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 0.75 * box["height"])
-    page.wait_for_url(re.compile("image=5,row=1,column=1"))
+    page.wait_for_url(re.compile("image=6,row=1,column=1"))
     pictures = explorer.get_by_role("slider", name=re.compile("^row and column: click"))
     pictures.last.press("ArrowRight")
-    page.wait_for_url(re.compile("image=5,row=1,column=2"))
+    page.wait_for_url(re.compile("image=6,row=1,column=2"))
     explorer.get_by_role("slider", name="image", exact=True).press("ArrowLeft")
-    page.wait_for_url(re.compile("image=4,row=1,column=2"))
+    page.wait_for_url(re.compile("image=5,row=1,column=2"))
     ring = explorer.locator(".fc-ring:visible").last.bounding_box()
     panel = explorer.locator("canvas").nth(6 + 4).bounding_box()
     assert ring

@@ -238,7 +238,7 @@ def symmetric_state_is_stable() -> Claim:
     return Claim(
         "Recentring and ReLU: the symmetric state is stable too; a disturbance shrinks by this "
         "factor a layer, N = 10.",
-        "derived in the chapter; in neither paper",
+        "derived in the chapter",
         "07_batch_norm_decomposed",
         predicted=normalization.symmetric_multipliers(10)[0],
         measured=normalization.leading_multiplier(normalization.fixed_point(np.eye(10))),
@@ -254,7 +254,7 @@ def second_attractor() -> Claim:
     return Claim(
         "Recentring and ReLU: beside it there is a second attractor from N = 7 on; the cosine in "
         "its cluster, N = 8, reached from a batch with one longer point.",
-        "derived in the chapter; in neither paper",
+        "derived in the chapter",
         "07_batch_norm_decomposed",
         predicted=_odd_states(8).cluster,
         measured=float(normalization.odd_point(end).cluster),

@@ -86,9 +86,9 @@ def border_frames(start: Mapping[str, Any] | None = None) -> Explorer:
         numbers=["sigma", "theta", "faintest", "r"],
         words={"regime": named_regime},
         readout=(
-            "{activation}, β = {beta:.1f}: r = {r:.2f}, {regime}. Usual: the corner has "
-            "{sigma:.0%} of the largest variance and {theta:.0%} of the largest Θ; the faintest "
-            "pixel of the middle has {faintest:.0%}. Graph-based: all have 100%."
+            "{activation}, β = {beta:.1f}. Usual: the corner has {sigma:.0%} of the largest "
+            "variance and {theta:.0%} of the largest Θ; the faintest pixel of the middle has "
+            "{faintest:.0%}. Graph-based: all have 100%, and r = {r:.2f}, {regime}."
         ),
         alt=(
             "Left, two images of 32 by 32 pixels: how large the variance and the tangent kernel of "

@@ -875,7 +875,7 @@ function pushed(view, spec, { setting, read }) {
   const [picture, ...pixel] = view.pick.map((name) => setting[name]);
   const who = spec.axes.find(({ name }) => name === view.who).options.indexOf(setting[view.who]);
   const wishes = Array.from({ length: setting[view.batch] }, (_, k) =>
-    (k === picture ? pixel : [undefined, view.wishes[k], pixel][who]));
+    (k === picture - 1 ? pixel : [undefined, view.wishes[k], pixel][who]));
   const [count, rows, columns] = view.shape;
   const [down, along] = view.classes;
   const [kernels, onto] = [read(view.kernels), view.onto && read(view.onto)];
@@ -964,7 +964,7 @@ function letPick(stage, { shape: [, rows, columns], pick }, turn) {
     turn({ ...which, [down]: clamp(row, 0, rows - 1), [along]: clamp(column, 0, columns - 1) });
   const follow = ({ target, clientX, clientY }) => {
     const { left, top, width, height } = target.getBoundingClientRect();
-    const which = panel && { [panel]: canvases.indexOf(target) };
+    const which = panel && { [panel]: 1 + canvases.indexOf(target) };
     go(Math.floor((rows * (clientY - top)) / height), Math.floor((columns * (clientX - left)) / width), which);
   };
   stage.tabIndex = 0;

@@ -178,11 +178,11 @@ def one_push(start: Mapping[str, Any] | None = None) -> Explorer:
             Axis("batch", "images in the batch N", values=BATCHES, start=64, step=True),
             Axis("size", "size of the step", np.linspace(0, 4, 9), 2, tabulated=False),
             *(
-                Axis(name, name, range(size), start, step=True, tabulated=False)
-                for name, size, start in (
-                    ("image", COUNT, 4),
-                    ("row", SIDE, 6),
-                    ("column", SIDE, 9),
+                Axis(name, name, values, start, step=True, tabulated=False)
+                for name, values, start in (
+                    ("image", range(1, COUNT + 1), 5),
+                    ("row", range(SIDE), 6),
+                    ("column", range(SIDE), 9),
                 )
             ),
         ],

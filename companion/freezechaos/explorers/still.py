@@ -168,9 +168,9 @@ def _panels(view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> Pane
 
 def _pushed(view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> Panels:
     options = next(axis["options"] for axis in spec["axes"] if axis["name"] == view["who"])
-    picked = [setting[name] for name in view["pick"]]
+    number, *pixel = (setting[name] for name in view["pick"])
     who, batch = options.index(setting[view["who"]]), setting[view["batch"]]
-    asked = wishes(who, picked, batch, np.array(view["wishes"]))
+    asked = wishes(who, (number - 1, *pixel), batch, np.array(view["wishes"]))
     rows, columns = (np.array(part) for part in view["classes"])
     count = view["shape"][0]
     moved = moves(read(view["kernels"], setting), (rows, columns), asked, count)

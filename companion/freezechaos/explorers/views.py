@@ -344,8 +344,8 @@ class Pushed:
             `[most, 2]`, as many as the largest batch.
         count: how many pictures of the batch are shown.
         label: what the shade shows.
-        pick: names of three axes that go by steps, and count the pictures, the rows and the columns
-            from 0; clicks, taps and arrow keys set them.
+        pick: names of three axes that go by steps, and count the pictures from 1, as people do,
+            the rows and the columns from 0; clicks, taps and arrow keys set them.
         batch: name of an axis, the pictures in the batch.
         who: name of a choice of three: one picture asks, each for a pixel of its own, all for the
             same one.
@@ -399,7 +399,8 @@ class Pushed:
         _check_length("kernels", outputs[self.kernels].shape, (2, *numbers))
         if self.onto is not None:
             _check_length("onto", outputs[self.onto].shape, shape)
-        _check_pick(self.pick, axes, shape)
+        _check_counts(self.pick[0], axes, self.count, since=1)
+        _check_pick(self.pick[1:], axes, shape[1:])
         others = [self.batch, self.who] + ([] if self.times is None else [self.times])
         _check_words("batch, who and times", others, tuple(axes))
         _check_length("who", (len(axes[self.who].values),), (3,))
@@ -453,14 +454,14 @@ def _check_pick(names: Sequence[str], axes: Axes, counts: Sequence[int]) -> None
         _check_counts(name, axes, count)
 
 
-def _check_counts(name: str, axes: Axes, count: int) -> None:
+def _check_counts(name: str, axes: Axes, count: int, since: int = 0) -> None:
     _check_words("pick", [name], tuple(axes))
-    axis = axes[name]
-    if not axis.step or list(axis.values) != list(range(count)):
+    axis, wanted = axes[name], range(since, since + count)
+    if not axis.step or list(axis.values) != list(wanted):
         raise ValueError(
-            f"`pick` must name axes that go by steps and count rows and columns from 0; got "
-            f"`{name}`, {'by steps' if axis.step else 'smoothly'} over {list(axis.values)}. "
-            f"Try Axis({name!r}, …, range({count}), step=True)."
+            f"`pick` must name axes that go by steps and count rows and columns from 0, pictures "
+            f"from 1; got `{name}`, {'by steps' if axis.step else 'smoothly'} over "
+            f"{list(axis.values)}. Try Axis({name!r}, …, {wanted}, step=True)."
         )
 
 

@@ -238,7 +238,7 @@ def odd_states(
     Raises:
         ValueError, TypeError: as for `symmetric_cosine`.
 
-    Source: derived in the chapter; in neither paper.
+    Source: derived in the chapter.
 
     >>> odd_states(6) is None
     True
