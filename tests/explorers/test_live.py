@@ -200,7 +200,6 @@ def test_parts_and_width_are_turned_while_the_batch_goes_deep(
     assert Axe().run(page).violations_count == 0
     page.get_by_label("points N", exact=True).press("Home")
     batch = decomposed.begin(8, jnp.int32(1), jnp.float32(0))
-    said(page).to_have_text(told(batch, bench))
     for width, rescale in (("200", 0), ("200", 1), ("∞", 1)):
         page.get_by_role("group", name="width").get_by_label(width, exact=True).check(force=True)
         word = "on" if rescale else "off"
@@ -257,7 +256,7 @@ def test_of_those_that_rise_one_stays_and_another_draw_chooses_another() -> None
     runs = [deep("200", 200)(seed, 0, 1, 0, 1) for seed in (1, 2, 3)]
     assert len({int(run["leader"][-1]) for run in runs}) > 1
     assert all(run["long"].max() > 1 and run["long"][-1] == 1 for run in runs)
-    assert all(run["share"][-1] > 0.9 and run["directions"][-1] == 2 for run in runs)
+    assert all(run["share"][-1] > 0.9 and abs(run["out"][-1]) < 0.05 for run in runs)
     assert deep("200", 60, 128)(1, 0, 1, 0, 1)["long"].max() > 5
 
 

@@ -20,7 +20,7 @@ SIDE = 2 * max(BATCHES)  # of the picture; in no size a 1, so that all share one
 WIDTHS = ("50", "200", "1000", "∞")
 LONGER = (0, 1, 2, 4, 8, 16, 32, 64, 100)  # per cent
 LAYERS = 300
-APART = np.cos(np.pi / 4)
+APART = float(np.cos(np.pi / 4))
 
 
 class Batch(NamedTuple):
@@ -65,7 +65,7 @@ def look(batch: Batch) -> dict[str, Array]:
     relative = lengths / jnp.median(lengths)
     shown = jnp.arange(SIDE) * n // SIDE
     return {
-        "cosines": cosines[shown[:, None], shown],
+        "cosines": cosines[jnp.ix_(shown, shown)],
         "lengths": jnp.pad(lengths[shown], 1),
         "layers": batch.layer.astype(jnp.float32),
         "leader": jnp.argmax(lengths).astype(jnp.float32) + 1,

@@ -102,7 +102,7 @@ class Live(Explorer):
 
     def _seen(self, setting: Mapping[str, Any], turns: int) -> dict[str, np.ndarray]:
         fixed = {n: v for n, v in setting.items() if self._is_static(n)}
-        free = {n: self._number(n, v) for n, v in setting.items() if n not in fixed}
+        free = {n: self._argument(n, v) for n, v in setting.items() if n not in fixed}
         begin, begins = _taking(self._begin, fixed, free)
         advance, advances = _taking(self._advance, fixed, free)
         state = jax.jit(begin)(*(free[name] for name in begins))
@@ -111,7 +111,7 @@ class Live(Explorer):
             state = step(state, *(free[name] for name in advances))
         return {name: np.asarray(value) for name, value in self._look(state).items()}
 
-    def _number(self, name: str, value: Any) -> Any:
+    def _argument(self, name: str, value: Any) -> Any:
         axis = self.axes[name]
         return axis.values.index(value) if isinstance(axis, Choice) else value
 

@@ -43,6 +43,7 @@ def switched_step(
         gram = _where_on(recentre, grams._recentred, gram)
         after = lax.cond(rescale, lambda g: grams._rescaled(g, nonlinear), nonlinear, gram)
         return grams._settled(after)
+    assert key is not None, "a layer of finite width draws its weights"
     neurons = layers._drawn(gram, key, width)
     neurons = _where_on(recentre, part.recentre, neurons)
     neurons = _where_on(rescale, part.rescale, neurons)
