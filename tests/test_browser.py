@@ -218,7 +218,7 @@ CASES: dict[str, tuple] = {
     ),
     "eigenvectors": (
         lambda *matrices: [
-            (values, vectors.T @ vectors, vectors * values @ vectors.T)
+            (values, vectors.T @ vectors, vectors * values[None] @ vectors.T)
             for values, vectors in map(jnp.linalg.eigh, matrices)
         ],
         normal(5, 5), normalization.odd_gram(1.001, 8).astype(jnp.float32), jnp.ones((2, 2)),

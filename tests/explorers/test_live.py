@@ -201,9 +201,8 @@ def test_parts_and_width_are_turned_while_the_batch_goes_deep(
     page.get_by_label("points N", exact=True).press("Home")
     batch = decomposed.begin(8, jnp.int32(1), jnp.float32(0))
     for width, rescale in (("200", 0), ("200", 1), ("∞", 1)):
-        page.get_by_role("group", name="width").get_by_label(width, exact=True).check(force=True)
-        word = "on" if rescale else "off"
-        page.get_by_role("group", name="rescale").get_by_label(word, exact=True).check(force=True)
+        for group, word in (("width", width), ("rescale", "on" if rescale else "off")):
+            page.get_by_role("group", name=group).get_by_role("radio", name=word).check()
         press(page, "Go one layer")
         batch = decomposed.advance(batch, width, *map(jnp.int32, (1, rescale, 1)))
         said(page).to_have_text(told(batch, bench))
