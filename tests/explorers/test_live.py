@@ -71,7 +71,7 @@ def race() -> Live:
 
 @pytest.fixture(scope="module")
 def bench() -> Live:
-    return batch_norm_bench(batches=(8, 32))
+    return batch_norm_bench(batches=(8, 32), widths=("200", "∞"))
 
 
 @pytest.fixture

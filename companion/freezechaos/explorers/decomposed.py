@@ -1,6 +1,6 @@
 """The explorer of batch normalization taken apart: three switches, and a batch going deep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -79,12 +79,15 @@ def look(batch: Batch) -> dict[str, Array]:
 
 
 def batch_norm_bench(
-    batches: tuple[int, ...] = BATCHES, start: Mapping[str, object] | None = None
+    batches: Sequence[int] = BATCHES,
+    widths: Sequence[str] = WIDTHS,
+    start: Mapping[str, object] | None = None,
 ) -> Live:
     """Recentring, rescaling and ReLU, each on or off, and what layer after layer makes of a batch.
 
     Arguments:
-        batches: numbers of points, two or more, divisors of 128.
+        batches: numbers of points, divisors of 256, with 32 among them.
+        widths: of every layer, with `"200"` among them; `"∞"` is the map of Gram matrices.
         start: what to begin with, such as `{"rescale": "on", "width": "∞", "points": 64}`.
     """
     switch = partial(Choice, options=("off", "on"), static=False)
@@ -95,8 +98,8 @@ def batch_norm_bench(
             switch("recentre", "recentre", start="on"),
             switch("rescale", "rescale"),
             switch("nonlinearity", "ReLU", start="on"),
-            Choice("width", "width", options=WIDTHS, start="200"),
-            Axis("points", "points N", list(batches), 32 if 32 in batches else None, static=True),
+            Choice("width", "width", options=widths, start="200"),
+            Axis("points", "points N", list(batches), 32, static=True),
             Axis("seed", "draw of the weights", list(range(1, 51)), step=True),
             Axis("longer", "last point longer (%)", LONGER),
         ],
