@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jax import lax
 from playwright.sync_api import Browser, Page
 
-from freezechaos import activations, browser, empirical, kernels, networks
+from freezechaos import activations, browser, empirical, kernels, networks, normalization
 
 pytestmark = pytest.mark.browser
 EPS = 2.0**-24  # of a rounding in float32
@@ -215,6 +215,13 @@ CASES: dict[str, tuple] = {
         lambda a, b: jax.scipy.linalg.cho_solve(
             jax.scipy.linalg.cho_factor(a @ a.T + 5 * jnp.eye(5)), b),
         normal(5, 5), normal(5, 2),
+    ),
+    "eigenvectors": (
+        lambda *matrices: [
+            (values, vectors.T @ vectors, vectors * values[None] @ vectors.T)
+            for values, vectors in map(jnp.linalg.eigh, matrices)
+        ],
+        normal(5, 5), normalization.odd_gram(1.001, 8).astype(jnp.float32), jnp.ones((2, 2)),
     ),
 }  # fmt: skip
 

@@ -25,6 +25,7 @@ from freezechaos.normalization import (
     odd_states,
     orthogonality_gap,
     propagate,
+    switched_step,
     symmetric_cosine,
     symmetric_multipliers,
 )
@@ -178,6 +179,19 @@ class TestPropagate:
         spread = np.sqrt(np.var(ours) + np.var(theirs)) / np.sqrt(count)
         assert abs(np.mean(ours) - np.mean(theirs)) < 4 * spread
         assert np.std(ours) == pytest.approx(np.std(theirs), rel=0.1)
+
+
+@pytest.mark.parametrize("parts", [("recentre", "nonlinearity"), ("rescale",), PARTS])
+def test_switches_are_the_parts(parts: tuple) -> None:
+    """One compiled step, at both kinds of width, does what those do that know the parts."""
+    x, keys = batch(), jax.random.split(KEYS[1], 1)
+    gram = x @ x.T * (5 / jnp.sum(x**2))
+    on = [jnp.asarray(name in parts) for name in PARTS]
+    wide = switched_step(gram, *on)
+    assert wide == pytest.approx(np.asarray(gram_step(gram, parts)), abs=1e-5)
+    narrow = switched_step(gram, *on, width=32, key=keys[0])
+    drawn = propagate(x, 1, 32, parts, KEYS[1], record="grams")[1]
+    assert narrow == pytest.approx(np.asarray(drawn), abs=1e-4)
 
 
 @pytest.mark.parametrize("n", [7, 33, 257])

@@ -1,6 +1,7 @@
 """Live explorers in a headless Chromium: they compute in the page, from a file."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import jax
@@ -10,7 +11,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from freezechaos.explorers import Axis, Curves, Live, race_on_the_circle
+from freezechaos.explorers import (
+    Axis,
+    Curves,
+    Live,
+    batch_norm_bench,
+    decomposed,
+    race_on_the_circle,
+    readout,
+)
 
 pytestmark = pytest.mark.browser
 Publish = Callable[..., str]
@@ -58,6 +67,11 @@ def decay() -> Live:
 @pytest.fixture(scope="module")
 def race() -> Live:
     return race_on_the_circle(widths=(16, 32, 64))
+
+
+@pytest.fixture(scope="module")
+def bench() -> Live:
+    return batch_norm_bench(batches=(8, 32), widths=("200", "∞"))
 
 
 @pytest.fixture
@@ -165,5 +179,100 @@ def test_the_race_is_won_by_width(race: Live) -> None:
     assert wide["y"].shape == (3, 73)
 
 
-def test_a_page_carries_little(race: Live) -> None:
+def test_a_page_carries_little(race: Live, bench: Live) -> None:
     assert race.payload_bytes < 110_000
+    assert bench.payload_bytes < 130_000
+
+
+def told(batch: decomposed.Batch, bench: Live) -> str:
+    """The sentence of a batch of eight, as JAX sees it."""
+    seen = {name: np.asarray(value) for name, value in decomposed.look(batch).items()}
+    values = {name: float(value) for name, value in seen.items() if value.ndim == 0}
+    words = {name: band.word(values[band.of]) for name, band in bench._words.items()}
+    return readout.fill(bench.readout, values | words | {"points": 8})
+
+
+def test_parts_and_width_are_turned_while_the_batch_goes_deep(
+    page: Page, publish: Publish, bench: Live
+) -> None:
+    """The page does what the package does, also where the program changes on the way."""
+    page.goto(publish(bench))
+    assert Axe().run(page).violations_count == 0
+    page.get_by_label("points N", exact=True).press("Home")
+    batch = decomposed.begin(8, jnp.int32(1), jnp.float32(0))
+    for width, rescale in (("200", 0), ("200", 1), ("∞", 1)):
+        for group, word in (("width", width), ("rescale", "on" if rescale else "off")):
+            page.get_by_role("group", name=group).get_by_role("radio", name=word).check()
+        press(page, "Go one layer")
+        batch = decomposed.advance(batch, width, *map(jnp.int32, (1, rescale, 1)))
+        said(page).to_have_text(told(batch, bench))
+
+
+@cache
+def deep(width: str, layers: int, points: int = 32) -> Callable[..., dict[str, jax.Array]]:
+    """What is seen of a batch in all layers, by a seed, a length and three switches."""
+
+    def run(seed: int, longer: int, *on: int) -> dict[str, jax.Array]:
+        def layer(batch: decomposed.Batch, _: None) -> tuple[decomposed.Batch, dict]:
+            after = decomposed.advance(batch, width, *on)
+            seen = decomposed.look(after)
+            return after, {name: value for name, value in seen.items() if value.ndim == 0}
+
+        return jax.lax.scan(layer, decomposed.begin(points, seed, longer), length=layers)[1]
+
+    return jax.jit(run)
+
+
+@pytest.mark.parametrize(
+    ("on", "inside", "across", "longest", "directions"),
+    [
+        ((0, 0, 1), 1, 1, 1, 1),
+        ((0, 1, 0), 0, 0, 1, 32),
+        ((1, 1, 0), -1 / 31, -1 / 31, 1, 32),
+        ((0, 1, 1), 0.514, 0.514, 1, 32),
+        ((1, 0, 1), 0.962, 0.001, 30.4, 2),
+        ((1, 1, 1), 0.302, 0.302, 1, 32),
+    ],
+)
+def test_the_bench_shows_what_depth_leaves(
+    on: tuple[int, ...], inside: float, across: float, longest: float, directions: int
+) -> None:
+    seen = deep("∞", 200)(1, 16, *on)
+    assert seen["in"][-1] == pytest.approx(inside, abs=6e-3)
+    assert seen["out"][-1] == pytest.approx(across, abs=6e-3)
+    assert seen["longest"][-1] == pytest.approx(longest, abs=0.11)
+    assert seen["directions"][-1] == directions
+
+
+def test_the_border_can_be_found_by_hand() -> None:
+    """As the chapter's table has it: 4.3 % for 32 points."""
+    ends = [deep("∞", 200)(1, longer, 1, 0, 1) for longer in (4, 8)]
+    assert [round(float(end["share"][-1]), 2) for end in ends] == [0.03, 0.97]
+    assert [int(end["leader"][-1]) for end in ends] == [32, 32]
+
+
+def test_of_those_that_rise_one_stays_and_another_draw_chooses_another() -> None:
+    runs = [deep("200", 200)(seed, 0, 1, 0, 1) for seed in (1, 2, 3)]
+    assert len({int(run["leader"][-1]) for run in runs}) > 1
+    assert all(run["long"].max() > 1 and run["long"][-1] == 1 for run in runs)
+    assert all(run["share"][-1] > 0.9 and abs(run["out"][-1]) < 0.05 for run in runs)
+    assert deep("200", 60, 128)(1, 0, 1, 0, 1)["long"].max() > 5
+
+
+def test_a_pace_lets_every_turn_be_seen(page: Page, publish: Publish, bench: Live) -> None:
+    page.add_init_script(
+        """{
+          const { set } = Object.getOwnPropertyDescriptor(Worker.prototype, "onmessage");
+          window.turns = [];
+          Object.defineProperty(Worker.prototype, "onmessage", {
+            set(heed) {
+              set.call(this, (event) => (turns.push(event.data.turn), heed(event)));
+            },
+          });
+        }"""
+    )
+    page.goto(publish(bench))
+    press(page, "Play")
+    page.wait_for_function("turns.length > 5")
+    seen = page.evaluate("turns")
+    assert seen == list(range(len(seen)))

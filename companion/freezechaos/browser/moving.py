@@ -147,7 +147,7 @@ def _gather(scope: Scope, equation: Equation) -> list[Located]:
     into = target.transposed(numbers.offset_dims)
     over = target.transposed([k for k in range(len(value.shape)) if k not in numbers.offset_dims])
     places, corner = _corners(
-        scope, operand, indices, numbers.start_index_map, sizes,
+        scope, operand, indices, tuple(map(int, numbers.start_index_map)), sizes,
         numbers.operand_batching_dims, numbers.start_indices_batching_dims, _clips(equation),
     )  # fmt: skip
 

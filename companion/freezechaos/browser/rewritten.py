@@ -211,6 +211,58 @@ def _triangular_solve(
     return _batched(solve)
 
 
+def _eigh(*, lower: bool, subset_by_index: Any, **_: Any) -> Callable[..., Any]:
+    """Rotations of Jacobi, of many disjoint pairs at once, in rounds in which all meet all."""
+    if subset_by_index is not None:
+        raise NotImplementedError("`eigh` of a part of the eigenvalues")
+
+    def partners(turn: Any, n: int) -> Any:
+        odd = n - 1 + n % 2
+        own = jnp.arange(n)
+        other = (turn - own) % odd
+        if n % 2:
+            return other
+        return jnp.where(own == n - 1, turn * (n // 2) % odd, jnp.where(other == own, n - 1, other))
+
+    def rotate(turn: Any, state: Any) -> Any:
+        a, vectors = state
+        n = len(a)
+        other = partners(turn, n)
+        diagonal, own = jnp.diagonal(a), jnp.arange(n)
+        twice = jnp.where(other == own, 0, 2 * a[own, other])
+        gap = diagonal[other] - diagonal
+        sign = jnp.where((gap > 0) | ((gap == 0) & (own < other)), 1.0, -1.0).astype(a.dtype)
+        size = jnp.abs(gap) + jnp.sqrt(gap**2 + twice**2)
+        tangent = sign * twice / jnp.where(size > 0, size, 1)
+        cosine = lax.rsqrt(1 + tangent**2)
+
+        def rows(x: Any) -> Any:
+            return cosine[:, None] * (x - tangent[:, None] * x[other])
+
+        a = rows(rows(a).T)
+        return (a + a.T) / 2, rows(vectors)
+
+    def decompose(a: Any) -> Any:
+        half = jnp.tril(a) if lower else jnp.triu(a).T
+        a, n = half + jnp.tril(half, -1).T, len(a)
+        small = jnp.sum(a**2) * float(jnp.finfo(a.dtype).eps) ** 2
+
+        def apart(state: Any) -> Any:
+            a, _, sweeps = state
+            off = a - jnp.diag(jnp.diagonal(a))
+            return (jnp.sum(off**2) > small) & (sweeps < 30)
+
+        def sweep(state: Any) -> Any:
+            return *lax.fori_loop(0, n - 1 + n % 2, rotate, state[:2]), state[2] + 1
+
+        a, vectors, _ = lax.while_loop(apart, sweep, (a, jnp.eye(n, dtype=a.dtype), 0))
+        values = jnp.diagonal(a)
+        order = jnp.argsort(values)
+        return vectors[order].T, values[order]
+
+    return _batched(decompose)
+
+
 REWRITTEN: dict[str, Callable[..., Callable[..., Any]]] = {
     "random_bits": _bits,
     "random_split": _split,
@@ -230,6 +282,7 @@ REWRITTEN: dict[str, Callable[..., Callable[..., Any]]] = {
     "reduce_window_sum": _pooled(lax.add, lambda dtype: jnp.zeros((), dtype)),
     "cholesky": _cholesky,
     "triangular_solve": _triangular_solve,
+    "eigh": _eigh,
     "clamp": lambda **_: (
         lambda low, x, high: lax.min(
             lax.max(jnp.broadcast_to(low, x.shape), x), jnp.broadcast_to(high, x.shape)

@@ -97,12 +97,15 @@ class Axis:
 class Choice:
     """A word out of a few, as a row of buttons; `compute` gets the word, one call each.
 
+    Not `static`, it is traced, and the functions of a `Live` explorer get the option's number.
+
     Arguments:
         name: keyword of `compute`, and the word in the page's address.
         label: what the reader sees.
         options: at least two different words, such as `["relu", "erf"]`.
         start: the option to begin with, by default the first.
         tabulated: as in `Axis`.
+        static: without it the word's number is traced; only a `Live` explorer knows how.
 
     Raises:
         ValueError: there are fewer than two options, one twice, or `start` is none of them.
@@ -113,8 +116,8 @@ class Choice:
     options: Sequence[str]
     start: str = ""
     tabulated: bool = True
+    static: bool = True
     step: bool = field(default=True, init=False)
-    static: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         if len(self.options) < 2 or len(set(self.options)) < len(self.options):

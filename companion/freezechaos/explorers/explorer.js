@@ -563,7 +563,7 @@ function inside({ left, top, w, h: tall }, ...nodes) {
 function trace(points, kind = "line") {
   const at = points.map(([x, y]) => [x.toFixed(1), y.toFixed(1)]);
   if (kind === "dots") return at.map(([x, y]) => `M${x},${y}h0`).join("");
-  if (kind === "steps") return `M${at[0].join()}` + at.slice(1).map(([x, y]) => `H${x}V${y}`).join("");
+  if (kind === "steps" || kind === "bars") return `M${at[0].join()}` + at.slice(1).map(([x, y]) => `H${x}V${y}`).join("");
   return `M${at.map((point) => point.join()).join("L")}`;
 }
 

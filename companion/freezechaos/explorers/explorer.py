@@ -100,6 +100,7 @@ class Explorer(anywidget.AnyWidget):
         self._numbers, self._words = tuple(numbers), dict(words or {})
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
+        _check_static(self._grid.values())
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
         self._columns = sampled(self._grid.values()) if compiled else tuple(self._grid.values())
         table = tabulate(compute, self._columns, vectorized=vectorized)
@@ -300,6 +301,15 @@ def _check_known(setting: Setting, axes: Mapping[str, Any]) -> None:
     for name in setting:
         if name not in axes:
             raise ValueError(f"there is no axis `{name}`; the axes are {list(axes)}.")
+
+
+def _check_static(axes: Iterable[Axis | Choice | Formula]) -> None:
+    for axis in axes:
+        if isinstance(axis, Choice) and not axis.static:
+            raise ValueError(
+                f"the choice `{axis.name}` is traced, which only a `Live` explorer knows. "
+                "Drop static=False."
+            )
 
 
 def _product(axes: Mapping[str, Axis | Choice | Formula], what: str) -> Iterator[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 // What a live figure adds: a worker runs the compiled functions, and what it sees stands in for
 // the table. Nothing runs before the reader asks for it, nor while the page is hidden.
 function makeEngine(spec, model, grid, drawSoon) {
-  const { turns, turn: unit, anew } = spec.live;
+  const { turns, turn: unit, gap, anew } = spec.live;
   let worker = null;
   let run = 0;
   let turn = null;
@@ -50,9 +50,11 @@ function makeEngine(spec, model, grid, drawSoon) {
       worker.onmessage = saw;
       worker.onerror = () => say("This browser could not run the computation.");
     }
-    const setting = model.get("setting");
-    const program = spec.live.static.map((name) => setting[name]).join();
-    worker.postMessage({ run, turns, setting, program, begin: turn === null, playing: playing && !document.hidden, ...message });
+    const chosen = model.get("setting");
+    const program = spec.live.static.map((name) => chosen[name]).join();
+    const number = (axis) => (axis.options ? positionOf(axis, chosen[axis.name]) : chosen[axis.name]);
+    const setting = Object.fromEntries(spec.axes.map((axis) => [axis.name, number(axis)]));
+    worker.postMessage({ run, turns, gap, setting, program, begin: turn === null, playing: playing && !document.hidden, ...message });
     if (turn === null || message.step) waiting();
     turn ??= 0;
   }
@@ -94,7 +96,7 @@ function makeEngine(spec, model, grid, drawSoon) {
 
 // The worker's own script; it is sent there as text.
 function serve(names) {
-  let run, program, state, setting, turns;
+  let run, named, program, state, setting, turns, gap;
   let [turn, pace, playing, waiting] = [0, 0, false, false];
   const given = (part) => names[part].map((name) => setting[name]);
 
@@ -114,21 +116,21 @@ function serve(names) {
   function go() {
     waiting = false;
     if (!playing || turn >= turns) return;
-    const until = performance.now() + 40;
+    const until = performance.now() + (gap ? 0 : 40);
     do advance(); while (turn < turns && performance.now() < until);
     tell();
     wait();
   }
 
   function wait() {
-    if (!waiting) setTimeout(go, 10);
+    if (!waiting) setTimeout(go, Math.max(10, gap - pace));
     waiting = true;
   }
 
   onmessage = ({ data }) => {
-    ({ run, setting, turns, playing } = data);
+    ({ run, setting, turns, gap, playing } = data);
+    if (named !== data.program) program = programs((named = data.program));
     if (data.begin) {
-      program = programs(data.program);
       state = program.begin(...given("begin"));
       [turn, pace] = [0, 0];
     }

@@ -27,7 +27,8 @@ class Live(Explorer):
 
     `begin` and `advance` take axes by their names, those they name. A static axis or a choice is
     a Python value to them, and each of its values is compiled for itself; other axes are traced,
-    as int32 where their values are whole numbers, else as float32.
+    as int32 where their values are whole numbers, else as float32; a choice that is not static, as
+    the option's number. An axis that `begin` does not take is turned while the run goes on.
 
     Arguments:
         begin: function of axes, to a state, a pytree of arrays. When an axis that it takes is
@@ -38,6 +39,7 @@ class Live(Explorer):
         turn: what the reader calls one, such as `"4 steps"`.
         poster: after how many turns the picture was taken that is there before anything runs, by
             default all of them.
+        pace: how many turns a second there are at most, where each is to be seen.
         axes, options: as for `Explorer`.
 
     Raises:
@@ -59,13 +61,15 @@ class Live(Explorer):
         turn: str,
         axes: Sequence[Axis | Choice],
         poster: int | None = None,
+        pace: int | None = None,
         **options: Any,
     ) -> None:
         axes = [replace(axis, tabulated=False) for axis in axes]
         self._begin, self._advance, self._look = begin, advance, look
         self._poster = turns if poster is None else poster
         start = {axis.name: axis.start for axis in axes} | (options.get("start") or {})
-        self._live = {"turns": turns, "turn": turn, **self._compiled(axes)}
+        self._live = {"turns": turns, "turn": turn, "gap": 1000 // pace if pace else 0,
+                      **self._compiled(axes)}  # fmt: skip
         super().__init__(
             axes=axes, compute=lambda: self._seen(start, self._poster), vectorized=False, **options
         )
@@ -98,7 +102,7 @@ class Live(Explorer):
 
     def _seen(self, setting: Mapping[str, Any], turns: int) -> dict[str, np.ndarray]:
         fixed = {n: v for n, v in setting.items() if self._is_static(n)}
-        free = {n: v for n, v in setting.items() if n not in fixed}
+        free = {n: self._argument(n, v) for n, v in setting.items() if n not in fixed}
         begin, begins = _taking(self._begin, fixed, free)
         advance, advances = _taking(self._advance, fixed, free)
         state = jax.jit(begin)(*(free[name] for name in begins))
@@ -106,6 +110,10 @@ class Live(Explorer):
         for _ in range(turns):
             state = step(state, *(free[name] for name in advances))
         return {name: np.asarray(value) for name, value in self._look(state).items()}
+
+    def _argument(self, name: str, value: Any) -> Any:
+        axis = self.axes[name]
+        return axis.values.index(value) if isinstance(axis, Choice) else value
 
     def _is_static(self, name: str) -> bool:
         return name in self._live["static"]
@@ -121,7 +129,7 @@ class Live(Explorer):
 
 
 def _number(axis: Axis | Choice) -> jax.ShapeDtypeStruct:
-    whole = all(isinstance(value, int) for value in axis.values)
+    whole = isinstance(axis, Choice) or all(isinstance(value, int) for value in axis.values)
     return jax.ShapeDtypeStruct((), "int32" if whole else "float32")
 
 

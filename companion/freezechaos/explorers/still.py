@@ -18,7 +18,7 @@ from freezechaos.plotting import DIVERGING_MAP, PALETTE, direct_label, style
 Spec = Mapping[str, Any]
 Read = Callable[[str, Mapping[str, Any]], np.ndarray]
 Panels = tuple[np.ndarray, list[tuple[int, int] | None], list[str]]
-LINES = {"line": "-", "dashed": "--", "steps": "-", "dots": "none"}
+LINES = {"line": "-", "dashed": "--", "steps": "-", "bars": "-", "dots": "none"}
 
 
 def draw(spec: Spec, read: Read, setting: Mapping[str, Any]) -> Figure:
@@ -55,15 +55,17 @@ def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any
     x = read(view["x"], setting) if isinstance(view["x"], str) else np.asarray(view["x"])
     for k, (xs, y) in enumerate(zip(np.broadcast_to(x, ys.shape), ys, strict=True)):
         kind = view["styles"][k]
+        if kind == "bars":
+            ax.fill_between(xs, y, step="post", color=_hue(view["colors"][k]), alpha=0.4, lw=0)
         ax.plot(xs, y, color=_hue(view["colors"][k]), ls=LINES[kind],
                 marker="o" if kind == "dots" else "", ms=5,
-                drawstyle="steps-post" if kind == "steps" else "default",
+                drawstyle="steps-post" if kind in ("steps", "bars") else "default",
                 label=view["series"][k] if view["series"] else None)  # fmt: skip
     ax.set(xlabel=view["xLabel"], ylabel=view["yLabel"],
            **{f"{x}scale": "log" if view[f"{x}Log"] else "linear" for x in "xy"},
            xlim=view["xRange"], ylim=view["yRange"])  # fmt: skip
     for name, ticks in (("x", view["xTicks"]), ("y", view["yTicks"])):
-        if ticks:
+        if ticks is not None:
             labels = [f"{tick:g}".replace("-", "−") for tick in ticks]
             ax.set(**{f"{name}ticks": ticks, f"{name}ticklabels": labels})
             ax.minorticks_off()

@@ -14,7 +14,7 @@ from freezechaos.plotting import PALETTE, SHADES
 
 Outputs = Mapping[str, Quantized]
 Axes = Mapping[str, Axis | Choice | Formula]
-STYLES = ("line", "dashed", "dots", "steps")
+STYLES = ("line", "dashed", "dots", "steps", "bars")
 DEFAULT_COLORS = ("freeze", "chaos", "green", "pink", "ochre", "violet")
 
 
@@ -68,7 +68,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curves:
-    """One curve or several, as lines, dashes, dots or steps.
+    """One curve or several, as lines, dashes, dots, steps or bars.
 
     Arguments:
         x: `[points]`, the same for every setting, or the name of an output shaped like `y`.
@@ -76,11 +76,12 @@ class Curves:
         x_label, y_label: what the axes show, with the unit.
         series: a label for each curve; none for no labels.
         colors: names in `freezechaos.plotting.PALETTE`, one a curve.
-        styles: `"line"`, `"dashed"`, `"dots"` or `"steps"`, one a curve.
+        styles: `"line"`, `"dashed"`, `"dots"`, `"steps"` or `"bars"`, one a curve. Bars are steps
+            with what is under them filled, from the first value to the last: let both be 0.
         x_range, y_range: what the axes span, by default all that any setting reaches.
         x_scale: `"linear"` or `"log"`.
         y_scale: `"linear"`, or `"log"`, where `y` is kept and interpolated as its logarithm.
-        x_ticks, y_ticks: where the ticks stand, by default at round numbers.
+        x_ticks, y_ticks: where the ticks stand, if anywhere; by default at round numbers.
         guides: straight reference lines.
         background: fixed curves behind the others.
         title: shown above, where an explorer has two views.
@@ -490,6 +491,6 @@ def _floats(pair: tuple[Any, Any]) -> list[float]:
 
 def _rounded(values: Any) -> Any:
     """Return `values` as a list of six significant digits: what a screen can show, shorter."""
-    if values is None or isinstance(values[0], str):
+    if values is None or not len(values) or isinstance(values[0], str):
         return values
     return [float(f"{value:.6g}") for value in np.asarray(values, float)]

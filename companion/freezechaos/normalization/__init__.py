@@ -8,7 +8,8 @@ A layer is X <- NL(RS(RC(X W / sqrt(d)))) on a batch of N points, with Gaussian 
 - `stability` finds the states in which depth leaves a batch, and whether they last,
 - `distances` has recentring as a choice of the origin: a map of the distances between points,
 - `splits` has batches in two groups, k points against all others,
-- `large_batches` has what a few long points do among very many.
+- `large_batches` has what a few long points do among very many,
+- `switched` has a layer whose parts are on or off, decided as it runs.
 
 Everywhere the batch is scaled as a whole, after every layer, to a mean squared length of 1 a
 neuron: trace N of its Gram matrix. Where the nonlinearity is positively homogeneous, as ReLU is,
@@ -46,6 +47,7 @@ from .stability import (
     symmetric_cosine,
     symmetric_multipliers,
 )
+from .switched import switched_step
 
 __all__ = [
     "PARTS",
@@ -73,6 +75,7 @@ __all__ = [
     "split_multipliers",
     "split_state",
     "squares_from_centre",
+    "switched_step",
     "symmetric_cosine",
     "symmetric_multipliers",
     "two_values",

@@ -1,6 +1,6 @@
 """A batch in a network of infinite width: a deterministic map of its Gram matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -116,11 +116,20 @@ def _step(gram: Array, parts: tuple[str, ...], activation: Activation | None) ->
     for name in _before(parts, "rescale") if "rescale" in parts else ():
         gram = _recentred(gram) if name == "recentre" else gram
     if "rescale" in parts:
-        masses, grams = _tilted(gram)
-        after = jax.vmap(lambda gram: _through(gram, _after(parts, "rescale"), activation))(grams)
-        gram = jnp.tensordot(masses, after, 1)
+        gram = _rescaled(gram, lambda g: _through(g, _after(parts, "rescale"), activation))
     else:
         gram = _through(gram, parts, activation)
+    return _settled(gram)
+
+
+def _rescaled(gram: Array, then: Callable[[Array], Array]) -> Array:
+    """The Gram matrix, but for its scale, after rescaling and then what `then` does to one."""
+    masses, grams = _tilted(gram)
+    return jnp.tensordot(masses, jax.vmap(then)(grams), 1)
+
+
+def _settled(gram: Array) -> Array:
+    """Symmetric, of trace n."""
     gram = (gram + gram.T) / 2
     return gram * (len(gram) / jnp.trace(gram))
 

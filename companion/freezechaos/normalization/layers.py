@@ -97,10 +97,7 @@ def _neurons(
     gram: Array, key: Array, width: int, parts: tuple[str, ...], activation: Activation | None
 ) -> Float[Array, "width n"]:
     """One layer's neurons over the batch."""
-    n = len(gram)
-    jitter = 4 * n * float(jnp.finfo(gram.dtype).eps)
-    factor = jnp.linalg.cholesky(gram + jitter * jnp.eye(n, dtype=gram.dtype))
-    value = jax.random.normal(key, (width, n), gram.dtype) @ factor.T
+    value = _drawn(gram, key, width)
     for name in parts:
         if name == "recentre":
             value = part.recentre(value)
@@ -109,6 +106,14 @@ def _neurons(
         elif activation:
             value = activation(value)
     return value
+
+
+def _drawn(gram: Array, key: Array, width: int) -> Float[Array, "width n"]:
+    """Neurons X W / sqrt(d) over the batch, before any part."""
+    n = len(gram)
+    jitter = 4 * n * float(jnp.finfo(gram.dtype).eps)
+    factor = jnp.linalg.cholesky(gram + jitter * jnp.eye(n, dtype=gram.dtype))
+    return jax.random.normal(key, (width, n), gram.dtype) @ factor.T
 
 
 def _gram(neurons: Float[Array, "width n"]) -> Float[Array, "n n"]:
