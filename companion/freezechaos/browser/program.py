@@ -8,6 +8,7 @@ keys become the two words that they are.
 import pathlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -156,6 +157,8 @@ class _Flattener:
             return self.loop(params, inputs, where)
         if name == "cond":
             return self.branches(params, inputs, where)
+        if (own := _own_definition(equation.primitive)) is not None:
+            return self.rewritten(partial(own, **params), equation, inputs)
         shapes = [physical(var.aval) for var in equation.outvars]
         numbers = inputs and all(v.data is not None and v.size == 1 for v in inputs)
         if numbers and all(np.prod(shape) == 1 for shape, _ in shapes) and not _has_keys(equation):
@@ -266,6 +269,13 @@ def _where(equation: JaxprEqn) -> str:
         if "site-packages" not in frame.file_name and not frame.file_name.startswith(_HERE):
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
     return ""
+
+
+def _own_definition(primitive: Any) -> Callable[..., Any] | None:
+    """What a primitive computes that is not one of JAX's own: its `impl`, if it has any."""
+    known: Any = primitive.impl
+    home = getattr(getattr(known, "func", known), "__module__", None)
+    return None if home is None or home.split(".")[0] == "jax" else known
 
 
 def _platform(platforms: Sequence[Any]) -> int:
