@@ -1,5 +1,8 @@
 """Live explorers in a headless Chromium: they compute in the page, from a file."""
 
+import re
+import zlib
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from freezechaos.explorers import Axis, Curves, Live, race_on_the_circle
+from freezechaos.explorers import Axis, Curves, Live, live_generator, race_on_the_circle
 
 pytestmark = pytest.mark.browser
 Publish = Callable[..., str]
@@ -60,6 +63,11 @@ def race() -> Live:
     return race_on_the_circle(widths=(16, 32, 64))
 
 
+@pytest.fixture(scope="module")
+def generator() -> Live:
+    return live_generator(["freeze", "batch norm"], poster=1)
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Yield a page that fails the test if it complains or asks anything of the outside."""
@@ -71,6 +79,12 @@ def page(browser: Browser) -> Iterator[Page]:
         page.on("request", lambda r: faults.append(r.url) if "http" in r.url[:5] else None)
         yield page
     assert not faults
+
+
+def code(explorer: Live) -> str:
+    """What the page unpacks."""
+    packed = b64decode(explorer.spec["live"]["code"])
+    return zlib.decompress(packed).decode()
 
 
 def press(page: Page, name: str) -> None:
@@ -165,5 +179,49 @@ def test_the_race_is_won_by_width(race: Live) -> None:
     assert wide["y"].shape == (3, 73)
 
 
-def test_a_page_carries_little(race: Live) -> None:
+def test_a_step_of_the_page_s_game_is_the_package_s(page: Page, generator: Live) -> None:
+    """All of the two networks and of Adam after a step, and it is the same run when repeated."""
+    runs = page.evaluate(
+        f"""() => {{
+          const program = ({code(generator)})("batch norm");
+          return [1, 2].map(() => {{
+            const state = program.advance(...program.begin(3), 0.4);
+            return state.map((array) => Array.from(array));
+          }});
+        }}"""
+    )
+    assert runs[0] == runs[1]
+    known = jax.tree.leaves(generator.state(1, regime="batch norm", seed=3, rate=0.4))
+    for found, leaf in zip(runs[0], known, strict=True):
+        np.testing.assert_allclose(found, np.ravel(leaf), rtol=1e-5, atol=1e-5)
+
+
+def test_the_generator_is_played_paused_and_begun_anew(
+    page: Page, publish: Publish, generator: Live
+) -> None:
+    page.goto(publish(generator))
+    said(page).to_contain_text("freeze, seed 0, after 1 steps")
+    assert Axe().run(page).violations_count == 0
+    press(page, "Play")
+    said(page).to_contain_text(re.compile("after [4-9] steps"))
+    press(page, "Pause")
+    page.wait_for_timeout(500)
+    (steps,) = re.findall("after (.*) steps", page.locator(".fc-sentence").inner_text())
+    press(page, "Go 1 step")
+    said(page).to_contain_text(f"after {int(steps) + 1} steps")
+    page.get_by_role("radio", name="batch norm").press("Space")
+    said(page).to_contain_text("batch norm, seed 0, after 0 steps: the generator draws different")
+
+
+def test_a_frozen_generator_is_born_with_one_picture_a_normed_one_with_many(
+    generator: Live,
+) -> None:
+    frozen, normed = (generator.at(0, regime=name) for name in ("freeze", "batch norm"))
+    assert frozen["diversity"] < 0.2
+    assert normed["diversity"] > 0.9
+    assert frozen["lattice"] > 2 * normed["lattice"]
+
+
+def test_a_page_carries_little(race: Live, generator: Live) -> None:
     assert race.payload_bytes < 110_000
+    assert generator.payload_bytes < 190_000

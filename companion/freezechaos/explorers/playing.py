@@ -26,7 +26,7 @@ DATA, WIDTH = "digits", 16
 REGIMES = EXPERIMENTS["headline"].settings
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 STEPS = 480
-IMAGES, SHOWN = 400, 16  # real ones in the page; latent vectors and real images that are seen
+IMAGES, MEASURED, SHOWN = 400, 16, 9  # real ones in the page, and of each kind
 GREYS = 15  # the whitest of as many as fit into half a byte
 MEASURES = ("diversity", "accuracy", "lattice", "discriminator", "generator")
 LEAST = 0.1  # of the lattice of real images, where the axis ends
@@ -63,23 +63,22 @@ def real_images() -> Float[Array, "images 16 16 1"]:
 
 @cache
 def of_real_images() -> dict[str, float]:
-    """Diversity and lattice of those that are seen."""
+    """Diversity and lattice of those that are measured."""
     with jax.ensure_compile_time_eval():
-        shown = real_images()[:SHOWN]
+        shown = real_images()[:MEASURED]
         found = indicators.diversity(shown), indicators.lattice(shown).share
         return dict(zip(("diversity", "lattice"), map(float, found), strict=True))
 
 
 def seen(state: game.State, rules: Preset) -> tuple[Array, dict[str, Array]]:
-    """Images of the fixed latent vectors; measures of them, and of the game on what is shown."""
-    z = game.latents(game.keys(state.seed).fixed, SHOWN, rules.latent)
+    """Images of the fixed latent vectors; measures of them, and of the game."""
+    z = game.latents(game.keys(state.seed).fixed, MEASURED, rules.latent)
     drawn, loss = state.generator(z), LOSSES[rules.loss]
-    logits = state.discriminator(real_images()[:SHOWN]), state.discriminator(drawn)
-    lattice = indicators.lattice(drawn).share / of_real_images()["lattice"]
+    logits = state.discriminator(real_images()[:MEASURED]), state.discriminator(drawn)
     return drawn, {
         "diversity": indicators.diversity(drawn),
         "accuracy": indicators.discriminator_accuracy(*logits),
-        "lattice": jnp.maximum(lattice, LEAST),
+        "lattice": indicators.lattice(drawn).share / of_real_images()["lattice"],
         "discriminator": loss.discriminator(*logits),
         "generator": loss.generator(*logits),
     }
@@ -109,19 +108,19 @@ def look(play: Play) -> dict[str, Array]:
     steps = jnp.minimum(jnp.arange(STEPS + 1), play.game.step).astype(jnp.float32)
     pair = {"shares": ("diversity", "accuracy"), "losses": ("discriminator", "generator")}
     return {
-        "pictures": jnp.stack([sheet(real_images()[:SHOWN]), sheet(play.drawn)]),
+        "pictures": jnp.stack([sheet(real_images()), sheet(play.drawn)]),
         "steps": steps,
         "both_steps": jnp.stack([steps, steps]),
         **{name: jnp.stack([past[k] for k in both]) for name, both in pair.items()},
-        "woven": past["lattice"],
+        "woven": jnp.maximum(past["lattice"], LEAST),
         "step": steps[STEPS],
         **{name: values[STEPS] for name, values in past.items()},
     }
 
 
 def sheet(images: Float[Array, "n rows columns 1"]) -> Float[Array, "height width"]:
-    """Four in a row, in greys of [0, 1]."""
-    return mosaic((images[..., 0] + 1) / 2, white=1)
+    """Those that are shown, in greys of [0, 1]."""
+    return mosaic((images[:SHOWN, ..., 0] + 1) / 2, white=1)
 
 
 def live_generator(
@@ -154,10 +153,6 @@ def live_generator(
         turn="1 step",
         poster=poster,
         view=[
-            Image(
-                pixels="pictures", label="grey", value_range=(0, 1), columns=2,
-                panels=("real images", "sixteen latent vectors"), title="Pictures",
-            ),
             curves(
                 x="both_steps", y="shares", y_label="share", series=("diversity", "accuracy"),
                 colors=("green", "violet"), y_range=(0, 1), title="Diversity, and who is winning",
@@ -171,6 +166,10 @@ def live_generator(
                 x="both_steps", y="losses", y_label="loss", y_range=(0, 6),
                 series=("discriminator", "generator"), colors=("violet", "ink"), title="Losses",
             ),
+            Image(
+                pixels="pictures", label="grey", value_range=(0, 1), columns=2,
+                panels=("real images", "nine latent vectors"), title="Pictures",
+            ),
         ],
         numbers=["step", *MEASURES],
         words={
@@ -182,13 +181,14 @@ def live_generator(
         readout=(
             "{regime}, seed {seed}, after {step:.0f} steps: the generator draws {verdict}, "
             f"diversity {{diversity:.3f}} (real images {diversity:.2f}), with {{lattice:.1f}} "
-            "times the lattice of real images. The discriminator is right for {accuracy:.0%} of "
-            "all that is shown; its loss is {discriminator:.2f}, the generator's {generator:.2f}."
+            f"times the lattice of real images. Of {2 * MEASURED} images the discriminator judges "
+            "{accuracy:.0%} rightly; its loss is {discriminator:.2f}, the generator's "
+            "{generator:.2f}."
         ),
         alt=(
-            "Sixteen real digits beside sixteen images of a generator, and three charts over the "
-            "training steps: the diversity of the generated images and how often the discriminator "
-            "is right; the lattice in the generated images, relative to that of real ones; the "
-            "losses of the two networks."
+            "Three charts over the training steps: the diversity of generated images, and how "
+            "often the discriminator is right; the lattice in the images relative to that of real "
+            "ones; the losses of the two networks. Beside them, nine real digits and nine images "
+            "of the generator."
         ),
     )  # fmt: skip
