@@ -1,8 +1,8 @@
 """What a jaxpr says, with nothing left to call: equations over values, loops as programs within.
 
-Calls (`jit`, custom derivatives, `remat`) are inlined, what is computed twice is kept once, what
-does not change in a loop is moved in front of it, numbers are computed here and now, and random
-keys become the two words that they are.
+Calls (`jit`, custom derivatives, `remat`) and primitives that are not JAX's own are inlined, what
+is computed twice is kept once, what does not change in a loop is moved in front of it, numbers are
+computed here and now, and random keys become the two words that they are.
 """
 
 import pathlib
