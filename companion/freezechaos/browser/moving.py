@@ -34,7 +34,7 @@ def _split(scope: Scope, equation: Equation) -> list[Located]:
 
 def _pad(scope: Scope, equation: Equation) -> list[Located]:
     value = equation.outputs[0]
-    margins = [tuple(map(int, margin)) for margin in equation.params["padding_config"]]
+    margins = equation.params["padding_config"]
     target = scope.emitter.array(value.shape, value.dtype)
     scope.copied(scope.number(equation.inputs[1]), target)
     within(scope, scope.locate(equation.inputs[0]), equation.inputs[0].shape, target, margins)

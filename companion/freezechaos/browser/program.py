@@ -163,7 +163,7 @@ class _Flattener:
         numbers = inputs and all(v.data is not None and v.size == 1 for v in inputs)
         if numbers and all(np.prod(shape) == 1 for shape, _ in shapes) and not _has_keys(equation):
             return self.computed(equation, inputs)
-        params = _with_words(name, params, equation)
+        params = {k: _plain(v) for k, v in _with_words(name, params, equation).items()}
         return self.add(Equation(name, inputs, [], params, where), shapes)
 
     def add(self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]) -> list[Value]:
@@ -287,6 +287,16 @@ def _has_keys(equation: JaxprEqn) -> bool:
     variables: list[Any] = [*equation.invars, *equation.outvars]
     types = (variable.aval.dtype for variable in variables)
     return any(jnp.issubdtype(dtype, jax.dtypes.extended) for dtype in types)
+
+
+def _plain(param: Any) -> Any:
+    """With Python's integers, where some of JAX's own functions give NumPy's."""
+    if isinstance(param, np.integer):
+        return int(param)
+    if not isinstance(param, tuple):
+        return param
+    parts = map(_plain, param)
+    return type(param)(*parts) if hasattr(param, "_fields") else tuple(parts)
 
 
 def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[str, Any]:
