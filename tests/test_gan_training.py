@@ -202,11 +202,11 @@ class TestStep:
                 assert far.max() < 3
 
     def test_seed_and_rate_may_be_traced(self):
-        preset = replace(TINY, optimizer="sgd", generator_rate=0.25, seed=3)
-        given, own = jax.jit(game.initial, static_argnums=0)(TINY, 3), game.initial(preset)
+        given = jax.jit(game.initial, static_argnums=0)(TINY, 3)
+        own = game.initial(replace(TINY, seed=3))
         for a, b in zip(jax.tree.leaves(given), jax.tree.leaves(own), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
-        slope = jnp.arange(3.0)
+        preset, slope = replace(TINY, optimizer="sgd", generator_rate=0.25), jnp.arange(3.0)
 
         def update(preset, *rate):
             optimizer = game.optimizers(preset, *rate)[0]
