@@ -1,5 +1,7 @@
 """What compiled code costs in Chromium: products, a kernel, a race; beside JAX on one core."""
 
+import zlib
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
@@ -12,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from threadpoolctl import threadpool_limits
 
 from freezechaos import activations, browser, kernels
-from freezechaos.explorers import race_on_the_circle
+from freezechaos.explorers import Live, live_generator, race_on_the_circle
 
 SIZE, ROUNDS = 512, 5
 PLAIN = f"""(a, b) => {{
@@ -81,11 +83,15 @@ def test_kernel(benchmark: Any, page: Page, compare: Callable) -> None:
     compare("its code / 0.1 MB", len(source) / 1e6, 0.1, "MB")
 
 
+def code(explorer: Live) -> str:
+    return zlib.decompress(b64decode(explorer.spec["live"]["code"])).decode()
+
+
 @pytest.mark.benchmark(group="a page that computes")
 @pytest.mark.parametrize("width", [64, 2048])
 def test_race(benchmark: Any, page: Page, compare: Callable, width: int) -> None:
     race = race_on_the_circle(widths=(16, 32, width))
-    programs = race.spec["live"]["code"]
+    programs = code(race)
     turn = f"""() => {{
       const program = ({programs})("{width}");
       let start = performance.now();
@@ -103,3 +109,22 @@ def test_race(benchmark: Any, page: Page, compare: Callable, width: int) -> None
     compare(f"width {width}: drawn in the page / by JAX, traced", born, perf_counter() - start)
     compare(f"width {width}: 4 steps / 0.5 s", turned, 0.5)
     compare(f"width {width}: payload / 0.1 MB", race.payload_bytes / 1e6, 0.1, "MB")
+
+
+@pytest.mark.benchmark(group="a page that computes")
+@pytest.mark.parametrize("regime", ["freeze", "batch norm"])
+def test_generator(benchmark: Any, page: Page, compare: Callable, regime: str) -> None:
+    generator = live_generator(["freeze", "batch norm"], poster=1)
+    run = f"""() => {{
+      const program = ({code(generator)})("{regime}");
+      let state = program.begin(0);
+      const times = Array.from({{ length: 40 }}, () => {{
+        const start = performance.now();
+        state = program.advance(...state, 0.2);
+        return performance.now() - start;
+      }});
+      return Math.min(...times) / 1000;
+    }}"""
+    step = benchmark.pedantic(page.evaluate, (run,), rounds=1)
+    compare(f"{regime}: a run of 480 steps / a minute", 480 * step, 60)
+    compare(f"{regime}: payload / 0.1 MB", generator.payload_bytes / 1e6, 0.1, "MB")

@@ -1,5 +1,6 @@
 """JAX functions in Chromium: what the compiled code gives, beside what JAX gives."""
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from jax import lax
 from playwright.sync_api import Browser, Page
 
-from freezechaos import activations, browser, empirical, kernels, networks, normalization
+from freezechaos import activations, browser, empirical, graphs, kernels, networks, normalization
 
 pytestmark = pytest.mark.browser
 EPS = 2.0**-24  # of a rounding in float32
@@ -64,6 +65,7 @@ def check(page: Page, function: Callable, *arguments: Any, roundings: float = 16
 
 
 RNG = np.random.default_rng(0)
+UP = (graphs.transposed_convolution(4, stride=2, padding=1).along(0),) * 2
 
 
 def normal(*shape: int) -> jax.Array:
@@ -204,6 +206,14 @@ CASES: dict[str, tuple] = {
         ),
         normal(2, 7, 6, 3), normal(3, 3, 3, 4),
     ),
+    "convolution in groups": (
+        lambda x, w: lax.conv_general_dilated(x, w, (1,), [(1, -1)], feature_group_count=2),
+        normal(2, 4, 7), normal(6, 2, 3),
+    ),
+    "convolution of the package": (
+        jax.grad(lambda x, w: (transposed_convolution(x, w, UP) ** 2).sum(), (0, 1)),
+        normal(3, 4, 4, 2), normal(4, 4, 2, 3),
+    ),
     "up-sampling": (lambda x, w: lax.conv_transpose(x, w, (2, 2), "SAME"), normal(2, 4, 3, 3),
                     normal(4, 4, 3, 2)),
     "windows": (
@@ -304,6 +314,29 @@ def test_sizes_share_one_code(page: Page) -> None:
     for n in (3, 5, 8):
         (result,) = in_page(page, f'({code})("{n}")', normal(n) * 0 + 0.5)
         np.testing.assert_allclose(result, function(jnp.full(n, 0.5)), atol=32 * EPS)
+
+
+def test_loops_that_are_alike_are_one_function(page: Page) -> None:
+    def function(*arrays: jax.Array) -> list[jax.Array]:
+        return [jnp.tanh(x) * k for k, x in enumerate(arrays, 2)]
+
+    given = normal(3), normal(5), normal(4, 2)
+    code = browser.of_sizes({"": browser.compile(function, *given)})
+    assert code.count("tanh") == 1
+    for result, known in zip(in_page(page, f'({code})("")', *given), function(*given), strict=True):
+        np.testing.assert_allclose(result, np.ravel(known), rtol=0, atol=8 * EPS)
+
+
+def test_codes_that_differ_share_long_constants(page: Page) -> None:
+    table = normal(99)
+    codes = {"sum": lambda x: jnp.sum(x + table), "sine": lambda x: jnp.sin(x) * table}
+    sources = {name: browser.compile(function, table) for name, function in codes.items()}
+    code = browser.of_sizes(sources)
+    coded = b64encode(np.asarray(table).tobytes()).decode()
+    assert [text.count(coded) for text in (*sources.values(), code)] == [1, 1, 1]
+    for name, function in codes.items():
+        (result,) = in_page(page, f'({code})("{name}")', table)
+        np.testing.assert_allclose(result, np.ravel(function(table)), rtol=1e-6, atol=8 * EPS)
 
 
 def test_functions_share_their_constants(page: Page) -> None:

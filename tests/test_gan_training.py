@@ -201,6 +201,20 @@ class TestStep:
                 assert np.mean(far > 0.01) < 0.01
                 assert far.max() < 3
 
+    def test_seed_and_rate_may_be_traced(self):
+        given = jax.jit(game.initial, static_argnums=0)(TINY, 3)
+        own = game.initial(replace(TINY, seed=3))
+        for a, b in zip(jax.tree.leaves(given), jax.tree.leaves(own), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+        preset, slope = replace(TINY, optimizer="sgd", generator_rate=0.25), jnp.arange(3.0)
+
+        def update(preset, *rate):
+            optimizer = game.optimizers(preset, *rate)[0]
+            return game.updated(optimizer, slope, slope, optimizer.init(slope))[0]
+
+        found = jax.jit(lambda rate: update(replace(preset, generator_rate=1), rate))(0.25)
+        np.testing.assert_array_equal(found, update(preset))
+
     @pytest.mark.parametrize(("step", "share"), [(0, 1 / 10), (1, 2 / 11), (8, 0.5), (10**6, 0.9)])
     def test_the_average_forgets_its_birth_first(self, step, share):
         born, now = (game.initial(replace(TINY, seed=seed)).generator for seed in (0, 1))

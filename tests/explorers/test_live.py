@@ -1,5 +1,8 @@
 """Live explorers in a headless Chromium: they compute in the page, from a file."""
 
+import re
+import zlib
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -17,6 +20,7 @@ from freezechaos.explorers import (
     Live,
     batch_norm_bench,
     decomposed,
+    live_generator,
     race_on_the_circle,
     readout,
 )
@@ -74,6 +78,11 @@ def bench() -> Live:
     return batch_norm_bench(batches=(8, 32), widths=("200", "∞"))
 
 
+@pytest.fixture(scope="module")
+def generator() -> Live:
+    return live_generator(["freeze", "batch norm"], poster=1, start={"regime": "batch norm"})
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Yield a page that fails the test if it complains or asks anything of the outside."""
@@ -85,6 +94,12 @@ def page(browser: Browser) -> Iterator[Page]:
         page.on("request", lambda r: faults.append(r.url) if "http" in r.url[:5] else None)
         yield page
     assert not faults
+
+
+def code(explorer: Live) -> str:
+    """What the page unpacks."""
+    packed = b64decode(explorer.spec["live"]["code"])
+    return zlib.decompress(packed).decode()
 
 
 def press(page: Page, name: str) -> None:
@@ -179,11 +194,6 @@ def test_the_race_is_won_by_width(race: Live) -> None:
     assert wide["y"].shape == (3, 73)
 
 
-def test_a_page_carries_little(race: Live, bench: Live) -> None:
-    assert race.payload_bytes < 110_000
-    assert bench.payload_bytes < 130_000
-
-
 def told(batch: decomposed.Batch, bench: Live) -> str:
     """The sentence of a batch of eight, as JAX sees it."""
     seen = {name: np.asarray(value) for name, value in decomposed.look(batch).items()}
@@ -276,3 +286,57 @@ def test_a_pace_lets_every_turn_be_seen(page: Page, publish: Publish, bench: Liv
     page.wait_for_function("turns.length > 5")
     seen = page.evaluate("turns")
     assert seen == list(range(len(seen)))
+
+
+def test_a_step_of_the_page_s_game_is_the_package_s(page: Page, generator: Live) -> None:
+    """All of the two networks and of Adam after a step, and it is the same run when repeated."""
+    runs = page.evaluate(
+        f"""() => {{
+          const program = ({code(generator)})("batch norm");
+          return [1, 2].map(() => {{
+            const state = program.advance(...program.begin(3), 0.4);
+            return state.map((array) => Array.from(array));
+          }});
+        }}"""
+    )
+    assert runs[0] == runs[1]
+    known = jax.tree.leaves(generator.state(1, regime="batch norm", seed=3, rate=0.4))
+    for found, leaf in zip(runs[0], known, strict=True):
+        np.testing.assert_allclose(found, np.ravel(leaf), rtol=1e-5, atol=1e-5)
+
+
+def test_the_generator_is_played_paused_and_begun_anew(
+    page: Page, publish: Publish, generator: Live
+) -> None:
+    page.goto(publish(generator))
+    said(page).to_contain_text("batch norm, seed 0, after 1 steps")
+    assert Axe().run(page).violations_count == 0
+    press(page, "Play")
+    said(page).to_contain_text(re.compile("after [4-9] steps"))
+    press(page, "Pause")
+    page.wait_for_timeout(500)
+    (steps,) = re.findall("after (.*) steps", page.locator(".fc-sentence").inner_text())
+    press(page, "Go 1 step")
+    said(page).to_contain_text(f"after {int(steps) + 1} steps")
+    page.get_by_role("radio", name="freeze").press("Space")
+    said(page).to_contain_text("freeze, seed 0, after 0 steps")
+
+
+def test_frozen_images_are_alike_at_birth_normed_ones_are_not(page: Page, generator: Live) -> None:
+    seen = page.evaluate(
+        f"""() => ["freeze", "batch norm"].map((regime) => {{
+          const program = ({code(generator)})(regime);
+          return program.look(...program.begin(0)).map((array) => array[0]);
+        }})"""
+    )
+    names = generator.spec["live"]["names"]["look"]
+    frozen, normed = (dict(zip(names, values, strict=True)) for values in seen)
+    assert frozen["diversity"] < 0.2
+    assert normed["diversity"] > 0.9
+    assert frozen["lattice"] > 2 * normed["lattice"]
+
+
+def test_a_page_carries_little(race: Live, bench: Live, generator: Live) -> None:
+    assert race.payload_bytes < 110_000
+    assert bench.payload_bytes < 130_000
+    assert generator.payload_bytes < 190_000

@@ -20,7 +20,8 @@ worker and from a file. Results agree with JAX to a few roundings, random bits a
 `compile_all` makes one object of several functions, `of_sizes` one code of a function at several
 sizes.
 
-A primitive that is not known is an `Unsupported` error that names it, the function, and the line.
+A primitive of your own is what its `impl` computes. One of JAX that is not known is an
+`Unsupported` error that names it, the function, and the line.
 """
 
 from .compiler import compile, compile_all

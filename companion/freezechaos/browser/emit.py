@@ -63,9 +63,13 @@ class Emitter:
         if value.dtype not in ARRAYS:
             raise Unsupported(f"`{self.name}` holds a constant of the type {value.dtype}.")
         kind = ARRAYS[value.dtype]
-        numbers = ",".join(literal(x, value.dtype).strip("()") for x in data.flat)
-        text = f"{kind}.of({numbers})"
-        if len(numbers) > data.nbytes * 4 / 3 + 40:
+        room = data.nbytes * 4 / 3 + 40
+        numbers = ""
+        if 2 * data.size < room:  # a digit and a comma each, at least
+            numbers = ",".join(literal(x, value.dtype).strip("()") for x in data.flat)
+        if numbers and len(numbers) <= room:
+            text = f"{kind}.of({numbers})"
+        else:
             stored = data.astype(np.float64) if value.dtype == "int64" else data
             coded = b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii")
             text = f'new {kind}(decoded("{coded}"))'

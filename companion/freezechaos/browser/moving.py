@@ -1,6 +1,6 @@
 """What puts elements elsewhere: joins, margins, windows that move, gathers and scatters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,13 +34,20 @@ def _split(scope: Scope, equation: Equation) -> list[Located]:
 
 def _pad(scope: Scope, equation: Equation) -> list[Located]:
     value = equation.outputs[0]
-    config = [tuple(map(int, margins)) for margins in equation.params["padding_config"]]
+    margins = equation.params["padding_config"]
     target = scope.emitter.array(value.shape, value.dtype)
     scope.copied(scope.number(equation.inputs[1]), target)
+    within(scope, scope.locate(equation.inputs[0]), equation.inputs[0].shape, target, margins)
+    return [target]
+
+
+def within(
+    scope: Scope, source: Located, shape: Sequence[int], target: Place,
+    margins: Sequence[tuple[int, ...]],
+) -> None:  # fmt: skip
+    """Copy `source`, of that shape, into `target`; margins are before, after, between."""
     first, limit, low, step = [], [], [], []
-    shapes = zip(equation.inputs[0].shape, value.shape, config, strict=True)
-    for length, room, padding in shapes:
-        before, _, interior = map(int, padding)  # of NumPy, where shapes come from a table
+    for length, room, (before, _, interior) in zip(shape, target.shape, margins, strict=True):
         pace = interior + 1
         start = max(0, -(before // pace)) if before < 0 else 0
         end = min(length, max(start, (room - 1 - before) // pace + 1))
@@ -49,14 +56,12 @@ def _pad(scope: Scope, equation: Equation) -> list[Located]:
         low.append(before + start * pace)
         step.append(pace)
     if any(a >= b for a, b in zip(first, limit, strict=True)):
-        return [target]
-    source = scope.locate(equation.inputs[0])
+        return
     count = [b - a for a, b in zip(first, limit, strict=True)]
     if isinstance(source, Place):
         source = source.sliced(first, limit, [1] * len(first))
     high = [a + (n - 1) * s + 1 for a, n, s in zip(low, count, step, strict=True)]
     scope.copied(source, target.sliced(low, high, step))
-    return [target]
 
 
 def _window(scope: Scope, place: Place, starts: list[str], sizes: tuple[int, ...]) -> Place:

@@ -1,13 +1,14 @@
 """What a jaxpr says, with nothing left to call: equations over values, loops as programs within.
 
-Calls (`jit`, custom derivatives, `remat`) are inlined, what is computed twice is kept once, what
-does not change in a loop is moved in front of it, numbers are computed here and now, and random
-keys become the two words that they are.
+Calls (`jit`, custom derivatives, `remat`) and primitives that are not JAX's own are inlined, what
+is computed twice is kept once, what does not change in a loop is moved in front of it, numbers are
+computed here and now, and random keys become the two words that they are.
 """
 
 import pathlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -156,11 +157,13 @@ class _Flattener:
             return self.loop(params, inputs, where)
         if name == "cond":
             return self.branches(params, inputs, where)
+        if (own := _own_definition(equation.primitive)) is not None:
+            return self.rewritten(partial(own, **params), equation, inputs)
         shapes = [physical(var.aval) for var in equation.outvars]
         numbers = inputs and all(v.data is not None and v.size == 1 for v in inputs)
         if numbers and all(np.prod(shape) == 1 for shape, _ in shapes) and not _has_keys(equation):
             return self.computed(equation, inputs)
-        params = _with_words(name, params, equation)
+        params = {k: _plain(v) for k, v in _with_words(name, params, equation).items()}
         return self.add(Equation(name, inputs, [], params, where), shapes)
 
     def add(self, equation: Equation, shapes: Sequence[tuple[tuple[int, ...], str]]) -> list[Value]:
@@ -268,6 +271,13 @@ def _where(equation: JaxprEqn) -> str:
     return ""
 
 
+def _own_definition(primitive: Any) -> Callable[..., Any] | None:
+    """What a primitive computes that is not one of JAX's own: its `impl`, if it has any."""
+    known: Any = primitive.impl
+    home = getattr(getattr(known, "func", known), "__module__", None)
+    return None if home is None or home.split(".")[0] == "jax" else known
+
+
 def _platform(platforms: Sequence[Any]) -> int:
     """Of what a function does on different machines, that for a CPU, or for any."""
     return next(k for k, names in enumerate(platforms) if names is None or "cpu" in names)
@@ -277,6 +287,16 @@ def _has_keys(equation: JaxprEqn) -> bool:
     variables: list[Any] = [*equation.invars, *equation.outvars]
     types = (variable.aval.dtype for variable in variables)
     return any(jnp.issubdtype(dtype, jax.dtypes.extended) for dtype in types)
+
+
+def _plain(param: Any) -> Any:
+    """With Python's integers, where some of JAX's own functions give NumPy's."""
+    if isinstance(param, np.integer):
+        return int(param)
+    if not isinstance(param, tuple):
+        return param
+    parts = map(_plain, param)
+    return type(param)(*parts) if hasattr(param, "_fields") else tuple(parts)
 
 
 def _with_words(name: str, params: dict[str, Any], equation: JaxprEqn) -> dict[str, Any]:

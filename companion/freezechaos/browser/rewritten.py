@@ -1,4 +1,4 @@
-"""Primitives that are others in disguise: random keys, convolutions, factors of matrices.
+"""Primitives that are others in disguise: random keys, pooling, factors of matrices.
 
 Each entry of `REWRITTEN` takes a primitive's parameters and returns a JAX function of arrays that
 does the same with simpler primitives; keys are the uint32[..., 2] that they hold.
@@ -77,57 +77,6 @@ def _top_k(*, k: int, axis: int = -1, **_: Any) -> Callable[..., Any]:
         return tuple(lax.slice_in_dim(y, 0, k, axis=axis % x.ndim) for y in (-values, places))
 
     return largest
-
-
-def _convolution(
-    *, window_strides: Any, padding: Any, lhs_dilation: Any, rhs_dilation: Any,
-    dimension_numbers: Any, feature_group_count: int, batch_group_count: int, **_: Any,
-) -> Callable[..., Any]:  # fmt: skip
-    """A product for every place of the window, and their sum."""
-    if batch_group_count != 1:
-        raise NotImplementedError("`conv_general_dilated` with groups in the batch")
-    left, right, out = dimension_numbers
-    groups = feature_group_count
-
-    def convolve(x: Any, window: Any) -> Any:
-        x = jnp.transpose(x, (left[0], *left[2:], left[1]))
-        window = jnp.transpose(window, (*right[2:], right[1], right[0]))
-        margins = [(lo, hi, gap - 1) for (lo, hi), gap in zip(padding, lhs_dilation, strict=True)]
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *margins, (0, 0, 0)])
-        sizes, (inside, outside) = window.shape[:-2], window.shape[-2:]
-        lengths = [
-            (n - (size - 1) * gap - 1) // step + 1
-            for n, size, gap, step in zip(
-                x.shape[1:-1], sizes, rhs_dilation, window_strides, strict=True
-            )
-        ]
-        total: Any = 0
-        for place in product(*map(range, sizes)):
-            start = [k * gap for k, gap in zip(place, rhs_dilation, strict=True)]
-            stop = [
-                a + (n - 1) * s + 1 for a, n, s in zip(start, lengths, window_strides, strict=True)
-            ]
-            seen = lax.slice(
-                x, (0, *start, 0), (x.shape[0], *stop, x.shape[-1]), (1, *window_strides, 1)
-            )
-            weights = window[place]
-            if groups == 1:
-                total = total + jnp.matmul(seen, weights)
-                continue
-            parts = [
-                jnp.matmul(
-                    lax.slice_in_dim(seen, g * inside, (g + 1) * inside, axis=-1),
-                    weights[:, g * outside // groups : (g + 1) * outside // groups],
-                )
-                for g in range(groups)
-            ]
-            total = total + jnp.concatenate(parts, axis=-1)
-        order = [0] * x.ndim
-        for axis, place_out in enumerate((out[0], *out[2:], out[1])):
-            order[place_out] = axis
-        return jnp.transpose(total, order)
-
-    return convolve
 
 
 def _pooled(fold: Callable[..., Any], start: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -276,7 +225,6 @@ REWRITTEN: dict[str, Callable[..., Callable[..., Any]]] = {
     ),
     "tile": _tile,
     "top_k": _top_k,
-    "conv_general_dilated": _convolution,
     "reduce_window_max": _pooled(lax.max, lambda dtype: _end(dtype, 1)),
     "reduce_window_min": _pooled(lax.min, lambda dtype: _end(dtype, -1)),
     "reduce_window_sum": _pooled(lax.add, lambda dtype: jnp.zeros((), dtype)),

@@ -1,9 +1,12 @@
 """One code for many sizes: programs that differ in their numbers only."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from .sharing import shared
 
 _NUMBER = re.compile(r'(?<![\w."])(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])|(?<=decoded\()"[^"]*"')
+_LONG = re.compile(r'(?<=decoded\()"[^"]{60,}"')
 
 
 def of_sizes(sources: Mapping[str, str]) -> str:
@@ -11,7 +14,7 @@ def of_sizes(sources: Mapping[str, str]) -> str:
 
     Numbers that are the same in all sources stay; each other one becomes an entry of a table, one
     row a name, so that a page carries one code. Where the code itself differs, as it does for
-    sizes of 1, whole sources stand side by side.
+    sizes of 1, whole sources stand side by side; long constants that they have in common do not.
 
     Arguments:
         sources: by name, expressions as from `compile`, of one function at different sizes.
@@ -20,11 +23,21 @@ def of_sizes(sources: Mapping[str, str]) -> str:
     for name, source in sources.items():
         skeleton = tuple(_NUMBER.split(source))
         groups.setdefault(skeleton, {})[name] = _NUMBER.findall(source)
-    cases = ",".join(_shared(skeleton, rows) for skeleton, rows in groups.items())
-    return f"(name)=>[{cases}].map((of)=>of(name)).find((made)=>made)"
+    cases = [shared(_of_rows(skeleton, rows)) for skeleton, rows in groups.items()]
+    constants, code = _in_front(cases)
+    return f"(()=>{{{constants}return (name)=>[{code}].map((of)=>of(name)).find((made)=>made)}})()"
 
 
-def _shared(skeleton: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
+def _in_front(cases: Sequence[str]) -> tuple[str, str]:
+    """Long constants that are in several cases, declared; and the cases that name them."""
+    found = [set(_LONG.findall(case)) for case in cases]
+    common = sorted(text for text in set().union(*found) if sum(text in f for f in found) > 1)
+    names = {text: f"C{k}" for k, text in enumerate(common)}
+    code = _LONG.sub(lambda text: names.get(text[0], text[0]), ",".join(cases))
+    return "".join(f"const {name}={text};" for text, name in names.items()), code
+
+
+def _of_rows(skeleton: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
     """A function of a name, to its value, or to nothing for a name that is not among the rows."""
     columns: dict[tuple[str, ...], str] = {}
     text = [skeleton[0]]

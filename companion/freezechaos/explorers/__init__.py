@@ -25,6 +25,7 @@ with extra("explorers"):
         two_value_model,
     )
     from freezechaos.explorers.own import own_activation
+    from freezechaos.explorers.playing import live_generator
     from freezechaos.explorers.positions import pixel_kernels
     from freezechaos.explorers.prior import random_functions
     from freezechaos.explorers.push import one_push
@@ -58,6 +59,7 @@ __all__ = [
     "layer_norm_bench",
     "layerwise_learning",
     "learning_curves",
+    "live_generator",
     "moving_origin",
     "ntk_on_the_circle",
     "one_neuron",

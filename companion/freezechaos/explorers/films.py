@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cache, partial
+from math import isqrt
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real, UInt8
 
 from freezechaos import data
 from freezechaos.explorers.axes import Axis, Choice
@@ -20,13 +23,19 @@ GREYS = 16  # what an eye tells apart; more make the page heavy
 LEAST = 0.1  # of the lattice of real images, where the axis ends
 
 
-def mosaic(images: UInt8[np.ndarray, "9 rows columns"]) -> UInt8[np.ndarray, "height width"]:
-    """Three by three, a white line between them, in steps of grey."""
+def mosaic(images: Real[ArrayLike, "n rows columns"], white: int) -> Real[Array, "height width"]:
+    """A square of pictures, a white line between them; n is a square."""
+    framed = jnp.pad(jnp.asarray(images), [(0, 0), (0, 1), (0, 1)], constant_values=white)
+    count, rows, columns = framed.shape
+    side = isqrt(count)
+    page = framed.reshape(side, side, rows, columns).swapaxes(1, 2)
+    return page.reshape(side * rows, side * columns)[:-1, :-1]
+
+
+def coarse(images: UInt8[np.ndarray, "9 rows columns"]) -> UInt8[np.ndarray, "height width"]:
+    """Nine of them, in steps of grey."""
     step = 255 // (GREYS - 1)
-    coarse = (np.rint(images / step) * step).astype(np.uint8)
-    framed = np.pad(coarse, [(0, 0), (0, 1), (0, 1)], constant_values=255)
-    rows = [np.concatenate(list(framed[k : k + 3]), axis=1) for k in (0, 3, 6)]
-    return np.concatenate(rows)[:-1, :-1]
+    return np.asarray(mosaic((np.rint(images / step) * step).astype(np.uint8), 255))
 
 
 @cache
@@ -54,9 +63,9 @@ def film(regime: str, seed: int, steps: int) -> dict[str, Any]:
     at = int(np.flatnonzero(run.steps == steps)[0])
     real = real_images()
     return {
-        "drawn": mosaic(frame),
+        "drawn": coarse(frame),
         **curves(regime, seed),
-        **({} if real is None else {"real": mosaic(real)}),
+        **({} if real is None else {"real": coarse(real)}),
         "diversity": run.metrics["diversity"][at],
         "lattice": run.metrics["lattice"][at] / study.real(NAME)["lattice"],
         "accuracy": run.metrics["accuracy"][at],

@@ -27,6 +27,7 @@ function makeEngine(spec, model, grid, drawSoon) {
     waiting.cancel();
     if (note.textContent !== words) note.textContent = words;
   };
+  const fail = () => say("This browser could not run the computation.");
   const waiting = debounce(() => (note.textContent = "Computing…"), 500);
 
   const saw = ({ data }) => {
@@ -42,19 +43,24 @@ function makeEngine(spec, model, grid, drawSoon) {
     drawSoon();
   };
 
+  async function hired() {
+    const packed = Uint8Array.from(atob(spec.live.code), (letter) => letter.charCodeAt(0));
+    const programs = await inflated(packed).text();
+    const code = [`const programs=${programs};`, `(${serve})(${JSON.stringify(spec.live.names)})`];
+    const worker = new Worker(URL.createObjectURL(new Blob(code, { type: "text/javascript" })));
+    worker.onmessage = saw;
+    worker.onerror = fail;
+    return worker;
+  }
+
   function send(message) {
-    if (!worker) {
-      const code = [`const programs=${spec.live.code};`, `(${serve})(${JSON.stringify(spec.live.names)})`];
-      const url = URL.createObjectURL(new Blob(code, { type: "text/javascript" }));
-      worker = new Worker(url);
-      worker.onmessage = saw;
-      worker.onerror = () => say("This browser could not run the computation.");
-    }
     const chosen = model.get("setting");
     const program = spec.live.static.map((name) => chosen[name]).join();
     const number = (axis) => (axis.options ? positionOf(axis, chosen[axis.name]) : chosen[axis.name]);
     const setting = Object.fromEntries(spec.axes.map((axis) => [axis.name, number(axis)]));
-    worker.postMessage({ run, turns, gap, setting, program, begin: turn === null, playing: playing && !document.hidden, ...message });
+    const whole = { run, turns, gap, setting, program, begin: turn === null, playing: playing && !document.hidden, ...message };
+    worker ??= hired();
+    worker.then((worker) => worker.postMessage(whole)).catch(fail);
     if (turn === null || message.step) waiting();
     turn ??= 0;
   }
@@ -88,7 +94,7 @@ function makeEngine(spec, model, grid, drawSoon) {
   const stop = () => {
     document.removeEventListener("visibilitychange", look);
     model.off("change:setting", heed);
-    worker?.terminate();
+    worker?.then((worker) => worker.terminate());
   };
   label();
   return { element, stop };

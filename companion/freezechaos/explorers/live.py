@@ -8,7 +8,9 @@ for it nothing runs, and the figure shows what JAX computed, after some turns at
 
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +69,7 @@ class Live(Explorer):
         axes = [replace(axis, tabulated=False) for axis in axes]
         self._begin, self._advance, self._look = begin, advance, look
         self._poster = turns if poster is None else poster
+        self._jitted: dict[tuple, tuple[Callable, Callable]] = {}
         start = {axis.name: axis.start for axis in axes} | (options.get("start") or {})
         self._live = {"turns": turns, "turn": turn, "gap": 1000 // pace if pace else 0,
                       **self._compiled(axes)}  # fmt: skip
@@ -94,29 +97,47 @@ class Live(Explorer):
                 "look": sorted(jax.eval_shape(self._look, state)),
             }
         anew = list(inspect.signature(self._begin).parameters)
-        code = browser.of_sizes(sources)
+        code = b64encode(zlib.compress(browser.of_sizes(sources).encode(), 9)).decode("ascii")
         return {"static": [a.name for a in static], "anew": anew, "names": names, "code": code}
 
     def _make_spec(self) -> dict[str, Any]:
         return super()._make_spec() | {"live": self._live}
 
     def _seen(self, setting: Mapping[str, Any], turns: int) -> dict[str, np.ndarray]:
-        fixed = {n: v for n, v in setting.items() if self._is_static(n)}
-        free = {n: self._argument(n, v) for n, v in setting.items() if n not in fixed}
-        begin, begins = _taking(self._begin, fixed, free)
-        advance, advances = _taking(self._advance, fixed, free)
-        state = jax.jit(begin)(*(free[name] for name in begins))
-        step = jax.jit(advance)
+        seen = self._look(self._after(setting, turns))
+        return {name: np.asarray(value) for name, value in seen.items()}
+
+    def _after(self, setting: Mapping[str, Any], turns: int) -> State:
+        static = self._live["static"]
+        free = {n: self._argument(n, v) for n, v in setting.items() if n not in static}
+        begin, advance = self._by_jax(tuple((n, setting[n]) for n in static), tuple(free))
+        state = begin(free)
         for _ in range(turns):
-            state = step(state, *(free[name] for name in advances))
-        return {name: np.asarray(value) for name, value in self._look(state).items()}
+            state = advance(state, free)
+        return state
 
     def _argument(self, name: str, value: Any) -> Any:
         axis = self.axes[name]
         return axis.values.index(value) if isinstance(axis, Choice) else value
 
-    def _is_static(self, name: str) -> bool:
-        return name in self._live["static"]
+    def _by_jax(self, fixed: tuple, names: tuple[str, ...]) -> tuple[Callable, Callable]:
+        """Compiled once for each setting of the static axes."""
+        if fixed not in self._jitted:
+            begin, begins = _taking(self._begin, dict(fixed), names)
+            advance, advances = _taking(self._advance, dict(fixed), names)
+            self._jitted[fixed] = (
+                jax.jit(lambda free: begin(*(free[name] for name in begins))),
+                jax.jit(lambda state, free: advance(state, *(free[name] for name in advances))),
+            )
+        return self._jitted[fixed]
+
+    def state(self, turns: int, **setting: Any) -> State:
+        """Return what JAX comes to after so many turns.
+
+        Raises:
+            ValueError: an axis does not exist or cannot be set so.
+        """
+        return self._after(self.start | self._settled(setting), turns)
 
     def at(self, turns: int | None = None, **setting: Any) -> dict[str, np.ndarray]:
         """Return what JAX computes for `look` after so many turns, by default as in the picture.
@@ -134,7 +155,7 @@ def _number(axis: Axis | Choice) -> jax.ShapeDtypeStruct:
 
 
 def _taking(
-    function: Callable[..., State], fixed: Mapping[str, Any], free: Mapping[str, Any]
+    function: Callable[..., State], fixed: Mapping[str, Any], free: Iterable[str]
 ) -> tuple[Callable[..., State], list[str]]:
     """With its static axes filled in, the others in a row after the state; and their names."""
     known = inspect.signature(function).parameters

@@ -29,6 +29,7 @@ from .models import (
 )
 from .presets import Preset
 
+Rate = float | Float[Array, ""] | None
 FIXED = 64  # latent vectors that are looked at all along
 
 
@@ -86,14 +87,16 @@ def latents(key: PRNGKeyArray, count: int, latent: int) -> Float[Array, "count l
     return z * jnp.sqrt(latent) / jnp.linalg.norm(z, axis=1, keepdims=True)
 
 
-def optimizers(preset: Preset) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-    """Of the generator, with rates by layer where it has any, and of the discriminator."""
+def optimizers(
+    preset: Preset, generator_rate: Rate = None
+) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+    """Of the generator, with rates by layer where it has any, and of the discriminator.
+
+    The generator's rate is the preset's unless another is given, which may be traced.
+    """
     adam = preset.optimizer == "adam"
-    first = (
-        optax.adam(preset.generator_rate, b1=preset.momentum)
-        if adam
-        else optax.sgd(preset.generator_rate)
-    )
+    rate = preset.generator_rate if generator_rate is None else generator_rate
+    first = optax.adam(rate, b1=preset.momentum) if adam else optax.sgd(rate)
     rates = learning_rates(upsampling_stack(preset), preset.gamma)
     if preset.weights == "dcgan":
         rates = rates / _stretched(preset) ** (1 if adam else 2)
@@ -112,9 +115,10 @@ def _stretched(preset: Preset) -> Float[np.ndarray, "layers 2"]:
     return weight_scales(born.network)
 
 
-def initial(preset: Preset) -> State:
-    """The state before the first step."""
-    drawn = keys(preset.seed)
+def initial(preset: Preset, seed: Int[Array, ""] | None = None) -> State:
+    """The state before the first step, from the preset's seed or from one that may be traced."""
+    start = jnp.asarray(preset.seed if seed is None else seed, jnp.int32)
+    drawn = keys(preset.seed if seed is None else start)
     networks = (
         generator(preset, key=drawn.generator),
         discriminator(preset, key=drawn.discriminator),
@@ -124,8 +128,7 @@ def initial(preset: Preset) -> State:
         optimizer.init(eqx.filter(network, eqx.is_array))
         for optimizer, network in zip(optimizers(preset), networks, strict=True)
     )
-    step, seed = (jnp.asarray(number, jnp.int32) for number in (0, preset.seed))
-    return State(step, seed, *networks, average, (first, second))
+    return State(jnp.zeros((), jnp.int32), start, *networks, average, (first, second))
 
 
 def advance(
@@ -176,11 +179,13 @@ def step(
     state: State,
     preset: Preset,
     mesh: Mesh | None = None,
+    generator_rate: Rate = None,
 ) -> tuple[State, Losses]:
     """One step of the discriminator, then one of the generator on the same latent vectors.
 
     The generator runs once: its images meet the old discriminator and the new one. Devices of a
-    mesh share the batch; its means and norms are those of the whole.
+    mesh share the batch; its means and norms are those of the whole. A rate stands in for the
+    preset's, as for `optimizers`.
     """
     dtype, loss = jnp.dtype(preset.compute), LOSSES[preset.loss]
     both = batch(images, state, preset)
@@ -203,7 +208,7 @@ def step(
     def of_generated(fake: Array, network: Discriminator) -> Array:
         return loss.generator(*logits(network, fake))
 
-    pair = optimizers(preset)
+    pair = optimizers(preset, generator_rate)
     (first, right), grads = eqx.filter_value_and_grad(of_discriminator, has_aux=True)(
         state.discriminator
     )

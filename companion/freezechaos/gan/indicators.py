@@ -228,11 +228,16 @@ def _power(images: Array) -> Float[Array, "size size"]:
     """
     size = _WINDOW if min(images.shape[1:3]) >= _WINDOW else _WINDOW // 2
     down, across = (_windows(n, size) for n in images.shape[1:3])
+    turns = np.outer(np.arange(size), 2 * np.pi * np.arange(size) / size)
+    waves = jnp.asarray(np.stack([np.cos(turns), np.sin(turns)]), images.dtype)
 
     def of_one(image: Array) -> Array:
         x = jnp.moveaxis(image, -1, 0)[:, down][..., across].swapaxes(2, 3)
-        transform = jnp.fft.fft2(x - jnp.mean(x, (-2, -1), keepdims=True))
-        return jnp.mean(transform.real**2 + transform.imag**2, (0, 1, 2))
+        x = x - jnp.mean(x, (-2, -1), keepdims=True)
+        (cc, cs), (sc, ss) = jnp.einsum(
+            "aix,...xy,bjy->ab...ij", waves, x, waves, precision="highest"
+        )
+        return jnp.mean((cc - ss) ** 2 + (cs + sc) ** 2, (0, 1, 2))
 
     return jnp.mean(jax.lax.map(of_one, images, batch_size=_BATCH), 0) / size**4
 

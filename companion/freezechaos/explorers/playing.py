@@ -1,0 +1,194 @@
+"""The game of the two networks, played in the page: a generator trains while you look."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from freezechaos import data
+from freezechaos.explorers.axes import Axis, Choice
+from freezechaos.explorers.films import mosaic
+from freezechaos.explorers.live import Live
+from freezechaos.explorers.readout import Bands
+from freezechaos.explorers.views import Curves, Guide, Image
+from freezechaos.gan import game, indicators
+from freezechaos.gan.experiments import EXPERIMENTS
+from freezechaos.gan.losses import LOSSES
+from freezechaos.gan.presets import Preset
+
+NAME, CHANGES = "optimizers", "freeze, descent 0.2"
+DATA, WIDTH = "digits", 16
+REGIMES = EXPERIMENTS["headline"].settings
+RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
+STEPS = 480
+IMAGES, MEASURED, SHOWN = 400, 16, 9  # real ones in the page, and of each kind
+GREYS = 15  # the whitest of as many as fit into half a byte
+MEASURES = ("diversity", "accuracy", "lattice", "discriminator", "generator")
+LEAST = 0.1  # of the lattice of real images, where the axis ends
+
+
+class Play(NamedTuple):
+    """A game, the images of its fixed latent vectors, and what was seen, one entry a step."""
+
+    game: game.State
+    drawn: Array
+    past: Mapping[str, Array]
+
+
+def preset(regime: str) -> Preset:
+    """The runs of "Collapse in a minute", on digits."""
+    rules = EXPERIMENTS[NAME].preset(CHANGES)
+    return replace(rules, data=DATA, width=WIDTH, **REGIMES[regime])
+
+
+@cache
+def packed() -> UInt8[np.ndarray, "images 16 8"]:
+    """Real images in sixteen greys, two pixels a byte."""
+    known = data.load(DATA, "train", count=IMAGES, size=16).images[..., 0]
+    greys = np.rint((known + 1) * GREYS / 2).astype(np.uint8)
+    return greys[..., ::2] << 4 | greys[..., 1::2]
+
+
+def real_images() -> Float[Array, "images 16 16 1"]:
+    """In [-1, 1]."""
+    pairs = jnp.asarray(packed())
+    greys = jnp.stack([pairs >> 4, pairs & GREYS], axis=-1)
+    return greys.reshape(len(pairs), 16, 16, 1).astype(jnp.float32) / (GREYS / 2) - 1
+
+
+@cache
+def of_real_images() -> dict[str, float]:
+    """Diversity and lattice of those that are measured."""
+    with jax.ensure_compile_time_eval():
+        shown = real_images()[:MEASURED]
+        found = indicators.diversity(shown), indicators.lattice(shown).share
+        return dict(zip(("diversity", "lattice"), map(float, found), strict=True))
+
+
+def seen(state: game.State, rules: Preset) -> tuple[Array, dict[str, Array]]:
+    """Images of the fixed latent vectors; measures of them, and of the game."""
+    z = game.latents(game.keys(state.seed).fixed, MEASURED, rules.latent)
+    drawn, loss = state.generator(z), LOSSES[rules.loss]
+    logits = state.discriminator(real_images()[:MEASURED]), state.discriminator(drawn)
+    return drawn, {
+        "diversity": indicators.diversity(drawn),
+        "accuracy": indicators.discriminator_accuracy(*logits),
+        "lattice": indicators.lattice(drawn).share / of_real_images()["lattice"],
+        "discriminator": loss.discriminator(*logits),
+        "generator": loss.generator(*logits),
+    }
+
+
+def begin(seed: Array, regime: str) -> Play:
+    """Two networks, just drawn."""
+    rules = preset(regime)
+    state = game.initial(rules, seed)
+    drawn, now = seen(state, rules)
+    return Play(state, drawn, {k: jnp.full(STEPS + 1, value) for k, value in now.items()})
+
+
+def advance(play: Play, rate: Array, regime: str) -> Play:
+    """After one step of each network."""
+    rules = preset(regime)
+    state, _ = game.step(real_images(), play.game, rules, generator_rate=rate)
+    drawn, now = seen(state, rules)
+    later = jnp.arange(STEPS + 1) >= state.step  # the curves' ends, until they are reached
+    past = {k: jnp.where(later, value, play.past[k]) for k, value in now.items()}
+    return Play(state, drawn, past)
+
+
+def look(play: Play) -> dict[str, Array]:
+    """The pictures, the curves, and where they end."""
+    past = play.past
+    steps = jnp.minimum(jnp.arange(STEPS + 1), play.game.step).astype(jnp.float32)
+    pair = {"shares": ("diversity", "accuracy"), "losses": ("discriminator", "generator")}
+    return {
+        "pictures": jnp.stack([sheet(real_images()), sheet(play.drawn)]),
+        "steps": steps,
+        "both_steps": jnp.stack([steps, steps]),
+        **{name: jnp.stack([past[k] for k in both]) for name, both in pair.items()},
+        "woven": jnp.maximum(past["lattice"], LEAST),
+        "step": steps[STEPS],
+        **{name: values[STEPS] for name, values in past.items()},
+    }
+
+
+def sheet(images: Float[Array, "n rows columns 1"]) -> Float[Array, "height width"]:
+    """Those that are shown, in greys of [0, 1]."""
+    return mosaic((images[:SHOWN, ..., 0] + 1) / 2, white=1)
+
+
+def live_generator(
+    regimes: Sequence[str] = tuple(REGIMES),
+    poster: int = 240,
+    start: Mapping[str, Any] | None = None,
+) -> Live:
+    """A generator that trains in the page against a discriminator, in one of four regimes.
+
+    Arguments:
+        regimes: two or more of "freeze", "edge", "chaos" and "batch norm".
+        poster: steps of the run whose picture is there before anything runs.
+        start: what to begin with, such as `{"regime": "chaos", "seed": 3}`.
+    """
+    diversity = of_real_images()["diversity"]
+    curves = partial(Curves, x_label="training steps", x_range=(0, STEPS))
+    return Live(
+        title="A generator in training",
+        slug="generator",
+        axes=[
+            Choice("regime", "regime", options=tuple(regimes)),
+            Axis("seed", "seed", values=list(range(10)), step=True),
+            Axis("rate", "learning rate η", values=list(RATES), start=0.2, step=True),
+        ],
+        start=start,
+        begin=begin,
+        advance=advance,
+        look=look,
+        turns=STEPS,
+        turn="1 step",
+        poster=poster,
+        view=[
+            curves(
+                x="both_steps", y="shares", y_label="share", series=("diversity", "accuracy"),
+                colors=("green", "violet"), y_range=(0, 1), title="Diversity, and who is winning",
+                guides=[Guide("real images' diversity", y=diversity)],
+            ),
+            curves(
+                x="steps", y="woven", y_label="lattice, real images' = 1", colors=("ochre",),
+                y_scale="log", y_range=(LEAST, 3000), title="Lattice", guides=[Guide(y=1)],
+            ),
+            curves(
+                x="both_steps", y="losses", y_label="loss", y_range=(0, 6),
+                series=("discriminator", "generator"), colors=("violet", "ink"), title="Losses",
+            ),
+            Image(
+                pixels="pictures", label="grey", value_range=(0, 1), columns=2,
+                panels=("real images", "nine latent vectors"), title="Pictures",
+            ),
+        ],
+        numbers=["step", *MEASURES],
+        words={
+            "verdict": Bands(
+                "diversity", [diversity / 4, diversity / 2],
+                ["one picture", "pictures that are much alike", "different pictures"],
+            ),
+        },
+        readout=(
+            "{regime}, seed {seed}, after {step:.0f} steps: the generator draws {verdict}, "
+            f"diversity {{diversity:.3f}} (real images {diversity:.2f}), with {{lattice:.1f}} "
+            f"times the lattice of real images. Of {2 * MEASURED} images the discriminator judges "
+            "{accuracy:.0%} rightly; its loss is {discriminator:.2f}, the generator's "
+            "{generator:.2f}."
+        ),
+        alt=(
+            "Three charts over the training steps: the diversity of generated images, and how "
+            "often the discriminator is right; the lattice in the images relative to that of real "
+            "ones; the losses of the two networks. Beside them, nine real digits and nine images "
+            "of the generator."
+        ),
+    )  # fmt: skip
