@@ -34,36 +34,43 @@ def _convolution(scope: Scope, equation: Equation) -> list[Located]:
     if params["batch_group_count"] != 1:
         raise Unsupported(f"`conv_general_dilated` with groups in the batch, at {equation.where}")
     left, right, out = params["dimension_numbers"]
-    groups, spatial = params["feature_group_count"], range(1, len(left) - 1)
+    groups = params["feature_group_count"]
     x, weights = (scope.place(value) for value in equation.inputs)
     x = _spread_out(scope, x.transposed((left[0], *left[2:], left[1])), params)
     weights = weights.transposed((*right[2:], right[1], right[0]))
 
-    count, *sizes, _ = x.shape
     window, inside, outside = weights.shape[:-2], weights.shape[-2], weights.shape[-1] // groups
+    seen = _windows(x, window, groups, params)
+    parted = weights.reshaped((*window, inside, groups, outside))
+    assert parted is not None
+    last = len(window)
+    a = _matrices(scope, seen, [0], range(2 + last, 3 + 2 * last))
+    b = _matrices(scope, parted, [last + 1], range(last + 1))
+    found = _product(scope, a, b, (*seen.shape[: 2 + last], outside))
+
+    found = found.transposed([*range(1, 2 + last), 0, 2 + last])  # groups beside their channels
+    whole = (*found.shape[: 1 + last], groups * outside)
+    laid = found.reshaped(whole) or Place.whole(scope.contiguous(found).base, whole, found.dtype)
+    return [laid.transposed([(out[0], *out[2:], out[1]).index(k) for k in range(len(whole))])]
+
+
+def _windows(x: Place, window: Sequence[int], groups: int, params: dict) -> Place:
+    """[groups, n, *turns, *window, channels of a group], of x [n, *size, channels]."""
+    count, *sizes, channels = x.shape
     gaps, steps = params["rhs_dilation"], params["window_strides"]
     turns = [
         (size - (taps - 1) * gap - 1) // step + 1
         for size, taps, gap, step in zip(sizes, window, gaps, steps, strict=True)
     ]
-    of_turn = [x.strides[k] * step for k, step in zip(spatial, steps, strict=True)]
-    of_tap = [x.strides[k] * gap for k, gap in zip(spatial, gaps, strict=True)]
-    own = x.strides[-1]
-    seen = replace(
+    first, *along, own = x.strides
+    inside = channels // groups
+    of_turns = [stride * step for stride, step in zip(along, steps, strict=True)]
+    of_taps = [stride * gap for stride, gap in zip(along, gaps, strict=True)]
+    return replace(
         x,
         shape=(groups, count, *turns, *window, inside),
-        strides=(own * inside, x.strides[0], *of_turn, *of_tap, own),
+        strides=(own * inside, first, *of_turns, *of_taps, own),
     )
-    weights = weights.reshaped((*window, inside, groups, outside)) or weights
-    last = len(window)
-    a = _matrices(scope, seen, [0], range(2 + last, 3 + 2 * last))
-    b = _matrices(scope, weights, [last + 1], range(last + 1))
-    found = _product(scope, a, b, (groups, count, *turns, outside))
-
-    found = found.transposed([*range(1, 2 + last), 0, 2 + last])
-    whole = (count, *turns, groups * outside)
-    found = found.reshaped(whole) or scope.contiguous(found).reshaped(whole)
-    return [found.transposed([(out[0], *out[2:], out[1]).index(k) for k in range(len(whole))])]
 
 
 def _spread_out(scope: Scope, x: Place, params: dict) -> Place:

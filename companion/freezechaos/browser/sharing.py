@@ -20,12 +20,13 @@ def shared(code: str) -> str:
         code: of `compile` or `compile_all`, its numbers or names of them such as `N3`.
     """
     kinds = dict(_KIND.findall(code))
-    alike = defaultdict(list)
+    alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, _, body in _FUNCTION.findall(code):
         text = _renamed(body)
         skeleton = _GIVEN.sub(lambda found: f"{kinds.get(found[0], '')}#", text)
         alike[skeleton].append((name, text))
-    functions, calls = {}, {}
+    functions: dict[str, str] = {}
+    calls: dict[str, str] = {}
     for members in alike.values():
         names, texts = zip(*members, strict=True)
         functions[names[0]], arguments = _one(names[0], texts)
@@ -38,7 +39,7 @@ def shared(code: str) -> str:
 def _renamed(body: str) -> str:
     """The same with local names counted from 0."""
     names: dict[str, str] = {}
-    counts = defaultdict(count)
+    counts: dict[str, count] = defaultdict(count)
     return _LOCAL.sub(
         lambda found: names.setdefault(found[0], f"{found[1]}{next(counts[found[1]])}"), body
     )
@@ -53,5 +54,5 @@ def _one(name: str, texts: tuple[str, ...]) -> tuple[str, list[tuple[str, ...]]]
     for column, after in zip(zip(*map(_GIVEN.findall, texts), strict=True), rest, strict=True):
         same = len(set(column)) == 1 and not column[0].startswith("s")
         body += [column[0] if same else columns.setdefault(column, f"p{len(columns)}"), after]
-    rows = list(zip(*columns, strict=True)) if columns else [()] * len(texts)
+    rows = [tuple(column[k] for column in columns) for k in range(len(texts))]
     return f"function {name}({','.join(columns.values())}){{{''.join(body)}}}", rows

@@ -22,7 +22,6 @@ from freezechaos.gan.losses import LOSSES
 from freezechaos.gan.presets import Preset
 
 NAME, CHANGES = "optimizers", "freeze, descent 0.2"
-DATA, WIDTH = "digits", 16
 REGIMES = EXPERIMENTS["headline"].settings
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 STEPS = 480
@@ -43,13 +42,13 @@ class Play(NamedTuple):
 def preset(regime: str) -> Preset:
     """The runs of "Collapse in a minute", on digits."""
     rules = EXPERIMENTS[NAME].preset(CHANGES)
-    return replace(rules, data=DATA, width=WIDTH, **REGIMES[regime])
+    return replace(rules, data="digits", width=16, **REGIMES[regime])
 
 
 @cache
 def packed() -> UInt8[np.ndarray, "images 16 8"]:
     """Real images in sixteen greys, two pixels a byte."""
-    known = data.load(DATA, "train", count=IMAGES, size=16).images[..., 0]
+    known = data.load("digits", "train", count=IMAGES, size=16).images[..., 0]
     greys = np.rint((known + 1) * GREYS / 2).astype(np.uint8)
     return greys[..., ::2] << 4 | greys[..., 1::2]
 
