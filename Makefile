@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata \
-  assignments exam questions test bench bench-full cover lint lock clean
+  assignments gradescope exam questions test bench bench-full cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -167,6 +167,9 @@ metadata: $(STAMP) ## write codemeta.json and .zenodo.json from CITATION.cff and
 
 assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
 	@$(BIN)/python assignments/make.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
+
+gradescope: $(STAMP) ## write autograders of the problem sets for Gradescope: SEED=number
+	@$(BIN)/python assignments/gradescope.py "$(SEED)"
 
 questions: $(STAMP) ## write the quizzes for Moodle and Canvas, with SEED=number the exam bank too
 	@$(BIN)/python assignments/questions.py $(BUILD)/$@ $(SEED)

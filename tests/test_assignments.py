@@ -214,12 +214,13 @@ def test_the_reference_solution_has_all_points(name: str, seed: int) -> None:
 
 @pytest.mark.slow
 @every_set
-def test_the_solution_of_another_class_loses_points(name: str) -> None:
+def test_the_solution_of_another_class_loses_most_points(name: str) -> None:
     mine, other = (make.filled(name, seed) for seed in SEEDS)
     for cell, theirs in zip(mine.cells, other.cells, strict=True):
         if metadata(cell).get("solution"):
             cell.source = theirs.source
-    assert any(won < best for _, won, best in scores(mine.cells))
+    kept, most = (sum(points) for points in zip(*(s[1:] for s in scores(mine.cells)), strict=True))
+    assert kept < most / 2
 
 
 @pytest.mark.slow

@@ -1,14 +1,24 @@
-"""Questions for learning-management systems: what they import says the same as the chapters."""
+"""What other systems import: questions say the same as the chapters, autograders as nbgrader."""
 
 import io
+import json
 import re
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
+import nbformat
 import pytest
 
+import gradescope
+import make
 import questions
 from freezechaos import course
 from freezechaos import questions as with_numbers
@@ -25,6 +35,9 @@ NUMBER = questions.of_an_exam(
     )
 )
 ITEMS = [*questions.of_the_quizzes(), NUMBER]
+SEED = 739105528164
+CYCLE = "kernels_and_regimes"
+LOCK = gradescope.ROOT / "requirements.lock"
 MARK = re.compile(r"(?<!\\)(?:\\\\)*([~=#{}])")
 
 
@@ -155,3 +168,101 @@ def test_qti_says_what_the_items_say(tmp_path: Path) -> None:
                 (equal,) = root.iter(f"{QTI}equal")
                 assert equal.get("tolerance") == "0.005 0.005"
                 assert whys == {"solution": plain(questions.html(item.solution))}
+
+
+@pytest.fixture(scope="module")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the autograder of every problem set, for the seed `SEED`."""
+    written = gradescope.write(SEED, (), tmp_path_factory.mktemp("gradescope"))
+    return {path.stem: path for path in written}
+
+
+def otter_tests(package: ZipFile) -> dict[str, dict[str, Any]]:
+    """Return what otter reads in each test file, with a stand-in for its own decorator."""
+    found: dict[str, dict[str, Any]] = {}
+    stand_in = ModuleType("otter.test_files")
+    stand_in.test_case = lambda **mark: lambda function: {**mark, "run": function}  # type: ignore
+    with mock.patch.dict(sys.modules, {"otter.test_files": stand_in}):
+        for file in package.namelist():
+            if file.startswith("tests/"):
+                exec(package.read(file), space := {})
+                assert space["OK_FORMAT"] is False
+                found[file] = {"name": space["name"], **space["test"]}
+    return found
+
+
+@pytest.mark.parametrize("name", make.names())
+def test_an_autograder_has_the_cells_that_nbgrader_grades_by_running(
+    name: str, zips: dict[str, Path]
+) -> None:
+    notebook = make.filled(name, SEED)
+    cells = make.tested(notebook)
+    with ZipFile(zips[name]) as package:
+        found = otter_tests(package)
+        texts = {
+            file: package.read(file).decode()
+            for file in package.namelist()
+            if not file.endswith(".whl")
+        }
+    assert [*found] == [f"tests/{cell.metadata.otter.tests[0]}.py" for cell in cells]
+    for cell, test in zip(cells, found.values(), strict=True):
+        mark = cell.metadata.nbgrader
+        assert (test["name"], test["points"]) == (mark.grade_id, mark.points)
+        assert test["hidden"] == ("HIDDEN" in cell.source)
+    assert not any(str(SEED) in text for text in texts.values())
+    of_tests = {line for cell in cells for line in cell.source.splitlines()}
+    given = {json.dumps(line, ensure_ascii=False) for line in of_tests}
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            for line in cell.source.splitlines():
+                secret = json.dumps(line, ensure_ascii=False)
+                assert secret in given or not any(secret in text for text in texts.values())
+
+
+def test_an_autograder_installs_what_it_brings(zips: dict[str, Path]) -> None:
+    with ZipFile(zips[CYCLE]) as package:
+        files = set(package.namelist())
+        (wheel,) = (file for file in files if file.endswith(".whl"))
+        needs = package.read("requirements.txt").decode()
+        pinned = package.read("constraints.txt").decode().splitlines()
+        config = json.loads(package.read("otter_config.json"))
+    assert {"setup.sh", "run_autograder", "otter_config.json"} <= files
+    assert f"file:///autograder/source/{wheel}\n" in needs
+    assert "--hash" not in "".join(pinned)
+    for name in ("jax", "numpy", "ipykernel"):
+        assert any(line.split(" ;")[0] == f"{name}=={version(name)}" for line in pinned), name
+    assert len(pinned) == len(re.findall("^[a-z0-9]", LOCK.read_text(encoding="utf-8"), re.M))
+    assert config["show_hidden"] is False
+
+
+def test_a_test_passes_or_fails_as_its_cell_does(zips: dict[str, Path]) -> None:
+    cells = make.tested(make.filled(CYCLE, SEED))
+    cells[0].source = "seen = answer + 1\nassert seen == 42"
+    package = io.BytesIO()
+    with ZipFile(package, "w") as archive:
+        archive.writestr("tests/one.py", gradescope.test_file(cells[0]))
+    run = otter_tests(ZipFile(package))["tests/one.py"]["run"]
+    run(space := {"answer": 41})
+    assert space["seen"] == 42  # the next cell finds it
+    with pytest.raises(AssertionError):
+        run({"answer": 40})
+    with pytest.raises(NameError):
+        run({})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("otter"), reason="otter-grader is not in the lock")
+def test_otter_gives_the_points_of_nbgrader(zips: dict[str, Path], tmp_path: Path) -> None:
+    notebook = make.filled(CYCLE, SEED)
+    for cell in notebook.cells:
+        mark = cell.metadata.get("nbgrader", {})
+        if mark.get("solution") and mark["grade_id"] not in ("dual", "fractions"):
+            cell.source = "raise NotImplementedError()"
+    nbformat.write(notebook, tmp_path / f"{CYCLE}.ipynb")
+    command = [sys.executable, "-m", "otter", "run", "-a", zips[CYCLE], f"{CYCLE}.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())["tests"]
+    won = {test["name"]: test["score"] for test in results if test.get("score")}
+    assert won == {"dual_shown": 1, "dual_hidden": 4, "fractions_hidden": 2}
+    assert sum(test.get("max_score", 0) for test in results) == 25

@@ -38,59 +38,63 @@ KINDS = {
 }
 """A layer in words, in formulas, in the package's and in a solution's code."""
 
-RELU = """angle = np.arccos(np.clip(rho, -1, 1))
-    value = (np.sin(angle) + rho * (np.pi - angle)) / np.pi
-    slope = (np.pi - angle) / np.pi"""
-
 ACTIVATIONS = {
     "erf": {
-        "raw": "\\operatorname{erf}(x)",
-        "given": "\\mathbb E[g(u)g(v)] = \\tfrac2\\pi \\arcsin\\tfrac{2\\rho}{3}",
-        "make": 'activations.standardized("erf")',
-        "solution": """top = np.arcsin(2 / 3)
-    value = np.arcsin(2 * rho / 3) / top
-    slope = 2 / 3 / np.sqrt(1 - 4 * rho**2 / 9) / top""",
+        "raw": "\\operatorname{erf}(NUMBER\\,x)",
+        "given": "\\mathbb E[g(u)g(v)] = \\tfrac2\\pi \\arcsin\\tfrac{2 a^2 \\rho}{1 + 2 a^2}, "
+        "\\quad a = NUMBER",
+        "make": "activations.standardized(lambda x: jax.scipy.special.erf(NUMBER * x))",
+        "solution": """share = 2 * NUMBER**2 / (1 + 2 * NUMBER**2)
+    value = np.arcsin(share * rho) / np.arcsin(share)
+    slope = share / np.sqrt(1 - (share * rho) ** 2) / np.arcsin(share)""",
     },
     "sine": {
-        "raw": "\\sin x",
-        "given": "\\mathbb E[g(u)g(v)] = e^{-1} \\sinh \\rho",
-        "make": 'activations.standardized("sin")',
-        "solution": """value = np.sinh(rho) / np.sinh(1)
-    slope = np.cosh(rho) / np.sinh(1)""",
+        "raw": "\\sin(NUMBER\\,x)",
+        "given": "\\mathbb E[g(u)g(v)] = e^{-a^2} \\sinh(a^2 \\rho), \\quad a = NUMBER",
+        "make": "activations.standardized(lambda x: jnp.sin(NUMBER * x))",
+        "solution": """square = NUMBER**2
+    value = np.sinh(square * rho) / np.sinh(square)
+    slope = square * np.cosh(square * rho) / np.sinh(square)""",
     },
     "sine plus cosine": {
-        "raw": "\\sin x + \\cos x",
-        "given": "\\mathbb E[g(u)g(v)] = e^{-1} (\\sinh \\rho + \\cosh \\rho) = e^{\\rho - 1}",
-        "make": "activations.standardized(lambda x: jnp.sin(x) + jnp.cos(x))",
-        "solution": """value = np.exp(rho - 1)
-    slope = np.exp(rho - 1)""",
+        "raw": "\\sin(NUMBER\\,x) + \\cos(NUMBER\\,x)",
+        "given": "\\mathbb E[g(u)g(v)] = e^{-a^2} (\\sinh(a^2 \\rho) + \\cosh(a^2 \\rho)) = "
+        "e^{a^2 (\\rho - 1)}, \\quad a = NUMBER",
+        "make": "activations.standardized(lambda x: jnp.sin(NUMBER * x) + jnp.cos(NUMBER * x))",
+        "solution": """value = np.exp(NUMBER**2 * (rho - 1))
+    slope = NUMBER**2 * value""",
     },
     "shifted ReLU": {
-        "raw": "\\sqrt2\\, \\max(x, 0) - \\tfrac1{\\sqrt\\pi}",
+        "raw": "\\sqrt2\\, \\max(x, 0) - \\tfrac{NUMBER}{\\sqrt\\pi}",
         "given": "\\mathbb E[2 \\max(u,0) \\max(v,0)] = \\tfrac1\\pi \\big(\\sqrt{1 - \\rho^2} + "
         "\\rho\\, (\\pi - \\arccos \\rho)\\big), \\quad \\mathbb E[\\max(u,0)] = "
         "\\tfrac1{\\sqrt{2\\pi}}",
-        "make": 'activations.normalized("relu")',
-        "solution": RELU
-        + """
-    value = (value - 1 / np.pi) / (1 - 1 / np.pi)
-    slope = slope / (1 - 1 / np.pi)""",
+        "make": 'activations.recentred("relu", NUMBER)',
+        "solution": """angle = np.arccos(np.clip(rho, -1, 1))
+    lost = NUMBER * (2 - NUMBER) / np.pi
+    value = ((np.sin(angle) + rho * (np.pi - angle)) / np.pi - lost) / (1 - lost)
+    slope = (np.pi - angle) / np.pi / (1 - lost)""",
     },
     "leaky ReLU": {
-        "raw": "\\max(x, 0) + SLOPE \\min(x, 0)",
+        "raw": "\\max(x, 0) + NUMBER \\min(x, 0)",
         "given": "\\mathbb E[\\max(u,0) \\max(v,0)] = K(\\rho) = \\tfrac1{2\\pi} \\big("
         "\\sqrt{1 - \\rho^2} + \\rho\\, (\\pi - \\arccos \\rho)\\big), \\quad "
         "\\mathbb E[\\max(u,0) \\min(v,0)] = -K(-\\rho)",
-        "make": "activations.standardized(activations.leaky_relu(SLOPE))",
+        "make": "activations.standardized(activations.leaky_relu(NUMBER))",
         "solution": """angle = np.arccos(np.clip(rho, -1, 1))
     both = (np.sin(angle) + rho * (np.pi - angle)) / (2 * np.pi)
     apart = (np.sin(angle) - rho * angle) / (2 * np.pi)
-    scale = (1 + SLOPE**2) / 2
-    value = ((1 + SLOPE**2) * both - 2 * SLOPE * apart) / scale
-    slope = ((1 + SLOPE**2) * (np.pi - angle) + 2 * SLOPE * angle) / (2 * np.pi * scale)""",
+    scale = (1 + NUMBER**2) / 2
+    value = ((1 + NUMBER**2) * both - 2 * NUMBER * apart) / scale
+    slope = ((1 + NUMBER**2) * (np.pi - angle) + 2 * NUMBER * angle) / (2 * np.pi * scale)""",
     },
 }
 """A function g, what is given of it, and what its standardized version is in code."""
+
+NUMBERS = {"shifted ReLU": (0.4, 1.0), "leaky ReLU": (0.1, 0.5)}
+"""Least and greatest number of an activation; of the others, `STRETCH`."""
+
+STRETCH = (0.7, 1.2)
 
 BOARDS = ((2, 4, 1), (2, 6, 2), (3, 3, 0), (3, 5, 1), (3, 9, 3))
 """Stride, window, padding of networks whose eigenvectors are looked at."""
@@ -107,11 +111,8 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
     """
     kind = str(rng.choice(list(KINDS)))
     activation = str(rng.choice(list(ACTIVATIONS)))
-    slope = float(rng.choice([-0.4, -0.2, 0.1, 0.2, 0.3, 0.5]))
-    smooth = {
-        key: text.replace("SLOPE", f"{slope}" if slope > 0 else f"({slope})")
-        for key, text in ACTIVATIONS[activation].items()
-    }
+    number = f"{_share(rng, *NUMBERS.get(activation, STRETCH))}"
+    smooth = {key: text.replace("NUMBER", number) for key, text in ACTIVATIONS[activation].items()}
     least = 0 if kind == "transposed convolution" else 1  # the others would lose positions
     layers = [_layer(rng, least) for _ in range(5)]
     sagging = [_layer(rng, least) for _ in range(3)]
@@ -154,7 +155,7 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
 
 
 def _share(rng: np.random.Generator, low: float, high: float) -> float:
-    """Return a share of the bias with two digits."""
+    """Return a number between two others, with two digits."""
     return round(float(rng.uniform(low, high)), 2)
 
 

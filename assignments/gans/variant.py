@@ -56,7 +56,7 @@ LATTICES = {
 }
 """Of which functions boards are made, in words and in the code of a solution and of tests."""
 
-BASES = {"2": "2", "10": "10", "e": "np.e"}
+BASES = {**{str(n): str(n) for n in range(2, 13)}, "e": "np.e"}
 """Of logarithms, in words and in code."""
 
 NEWBORN = (
@@ -108,4 +108,5 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
         "newborn_images": int(rng.choice([6, 8, 10, 12])),
         "hidden_newborn_beta": round(float(rng.uniform(0.4, 0.7)), 2),
         "hidden_window": [(4, 2, 1), (5, 3, 1), (6, 2, 2), (3, 2, 0)][rng.integers(4)],
+        "bias_rate": round(float(rng.uniform(1.5, 5)), 1),
     }  # fmt: skip

@@ -5,7 +5,7 @@ import numpy as np
 BORDER = {10: 0.22742, 12: 0.16363, 16: 0.10462, 20: 0.07678, 24: 0.06060, 32: 0.04260}
 """By how much one of N orthogonal points must be longer to become the odd one."""
 
-SLOPES = (-0.5, -0.4, -0.3, -0.2, 0.05, 0.1, 0.15)
+SLOPES = tuple(n / 100 for n in (*range(-50, -19), *range(5, 16)))
 
 
 def parameters(rng: np.random.Generator) -> dict[str, object]:
@@ -48,6 +48,7 @@ def parameters(rng: np.random.Generator) -> dict[str, object]:
         "border_points": border_points,
         "border_cosine": border_cosine,
         "open_points": open_points,
+        "stretch": round(rng.uniform(0.6, 1.8), 2),
     }
 
 
