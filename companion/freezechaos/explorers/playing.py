@@ -152,6 +152,10 @@ def live_generator(
         turn="1 step",
         poster=poster,
         view=[
+            Image(
+                pixels="pictures", label="grey", value_range=(0, 1), columns=2,
+                panels=("real images", "nine latent vectors"), title="Pictures",
+            ),
             curves(
                 x="both_steps", y="shares", y_label="share", series=("diversity", "accuracy"),
                 colors=("green", "violet"), y_range=(0, 1), title="Diversity, and who is winning",
@@ -164,10 +168,6 @@ def live_generator(
             curves(
                 x="both_steps", y="losses", y_label="loss", y_range=(0, 6),
                 series=("discriminator", "generator"), colors=("violet", "ink"), title="Losses",
-            ),
-            Image(
-                pixels="pictures", label="grey", value_range=(0, 1), columns=2,
-                panels=("real images", "nine latent vectors"), title="Pictures",
             ),
         ],
         numbers=["step", *MEASURES],
@@ -185,9 +185,9 @@ def live_generator(
             "{generator:.2f}."
         ),
         alt=(
-            "Three charts over the training steps: the diversity of generated images, and how "
-            "often the discriminator is right; the lattice in the images relative to that of real "
-            "ones; the losses of the two networks. Beside them, nine real digits and nine images "
-            "of the generator."
+            "Nine real digits, and nine images of the generator. Beside them three charts over the "
+            "training steps: the diversity of generated images, and how often the discriminator "
+            "is right; the lattice in the images relative to that of real ones; the losses of the "
+            "two networks."
         ),
     )  # fmt: skip
