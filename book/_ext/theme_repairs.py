@@ -1,4 +1,4 @@
-"""Repair the theme's pages: scripts that come twice, and what axe-core finds in its markup."""
+"""Repair the theme's pages: scripts that come twice, markup, punctuation behind formulas."""
 
 import re
 from html import escape
@@ -22,6 +22,10 @@ MARKUP = {
     r'(?<=search-button-field)([^>]*) aria-label="Search"': r"\1",
     r'(<summary) aria-label="Toggle hidden content"': r"\1",
     r'(<i class="theme-switch[^>]*) title="[^"]*"': r"\1",
+    # A comma or a full stop behind a formula would begin a line.
+    r'(<span class="math notranslate nohighlight">[^<]*</span>[,.;:!?)]+)': (
+        r'<span class="fc-tied">\1</span>'
+    ),
 }
 
 

@@ -286,6 +286,15 @@ def test_a_word_explains_itself_until_escape(
         assert page.url.endswith("09_checkerboards.html")
 
 
+def test_punctuation_behind_a_formula_begins_no_line(site: Path) -> None:
+    page = parse(site, "09_checkerboards")
+    tied = page.select(".fc-tied > .math")
+    assert len(tied) > 30
+    for formula in page.select("p .math.notranslate.nohighlight"):
+        behind = str(formula.next_sibling or "")
+        assert formula in tied or not re.match("[,.;:!?)]", behind)
+
+
 @pytest.mark.browser
 def test_what_scrolls_sideways_shows_that_it_does(site: Path, browser: Browser) -> None:
     with browser.new_context(viewport={"width": 375, "height": 700}) as context:
