@@ -20,6 +20,8 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.executors.utils import single_nb_execution
+from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
+from myst_parser.config.main import MdParserConfig
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from tqdm import tqdm
@@ -65,6 +67,7 @@ def run_several_at_a_time(app: Sphinx) -> None:
         return
     with opened(app.config.nb_execution_cache_path) as cache:
         sources = sorted(Path(app.srcdir).glob("*.ipynb"))
+        sources += filter(has_cells, sorted(Path(app.srcdir).glob("*.md")))
         paths = [path for path in sources if not known(cache, path)]
         if not paths:
             return
@@ -88,9 +91,23 @@ def opened(path: str) -> Iterator[JupyterCacheAbstract]:
         cache.db.dispose()
 
 
+def has_cells(path: Path) -> bool:
+    """Whether a page in Markdown is a notebook."""
+    return is_myst_markdown_notebook(path.read_text(encoding="utf-8"))
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """Return a notebook, in whichever of the two formats it is, as MyST-NB reads it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        return nbformat.reads(text, 4)
+    config = MdParserConfig(enable_extensions={"colon_fence"})
+    return read_myst_markdown_notebook(text, config, path=path)
+
+
 def known(cache: JupyterCacheAbstract, path: Path) -> bool:
     try:
-        cache.match_cache_notebook(nbformat.read(path, 4))
+        cache.match_cache_notebook(read(path))
     except KeyError:
         return False
     return True
@@ -98,7 +115,7 @@ def known(cache: JupyterCacheAbstract, path: Path) -> bool:
 
 def run(path: Path, timeout: int) -> CacheBundleIn | None:
     """Return the notebook as it was run in its folder, or None where a cell or kernel failed."""
-    notebook = nbformat.read(path, 4)
+    notebook = read(path)
     try:
         done = single_nb_execution(
             notebook,

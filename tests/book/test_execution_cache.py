@@ -14,6 +14,27 @@ from nbformat.v4 import new_code_cell, new_notebook
 from freezechaos.data import archives
 
 EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
+PAGE = """---
+kernelspec:
+  display_name: Python 3
+  name: python3
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+---
+
+:::{note}
+Not run:
+```{code-cell}
+1 / 0
+```
+:::
+
+```{code-cell}
+6 * 9
+```
+"""
 
 
 @pytest.fixture
@@ -100,6 +121,8 @@ def test_what_runs_through_is_kept_and_not_run_again(
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         notebook = new_notebook(cells=[new_code_cell(source)], metadata=kernel)
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    (tmp_path / "page.md").write_text(PAGE)
+    (tmp_path / "plain.md").write_text("# No cells\n")
     config = SimpleNamespace(
         nb_execution_cache_path=str(tmp_path / "cache"),
         nb_execution_timeout=120,
@@ -116,4 +139,6 @@ def test_what_runs_through_is_kept_and_not_run_again(
         assert good.cells[0].outputs[0].data["text/plain"] == "42"
         assert not execution_cache.known(cache, tmp_path / "bad.ipynb")
         assert not execution_cache.known(cache, tmp_path / "dead.ipynb")
+        _, page = cache.merge_match_into_notebook(execution_cache.read(tmp_path / "page.md"))
+        assert page.cells[1].outputs[0].data["text/plain"] == "54"
     assert (tmp_path / "ran").read_text() == "x"
