@@ -194,6 +194,11 @@ def test_switches_are_the_parts(parts: tuple) -> None:
     assert narrow == pytest.approx(np.asarray(drawn), abs=1e-4)
 
 
+def test_a_layer_of_finite_width_wants_a_key():
+    with pytest.raises(ValueError, match=r"`key` must be given with a width.*width=32"):
+        switched_step(jnp.eye(3), True, False, True, width=32)
+
+
 @pytest.mark.parametrize("n", [7, 33, 257])
 def test_a_large_mean_leaves_nothing_behind(float32, n):
     """One pass leaves what rounding makes of 1e4, some 1e-3; a second that of numbers up to 4."""

@@ -26,14 +26,24 @@ def switched_step(
     """The Gram matrix one layer on, scaled to trace n, of those parts that are on, in this order.
 
     What `gram_step` gives with these parts; with a width, what `propagate` does in a layer. The
-    nonlinearity is standardized ReLU. Made for `jax.jit`: nothing is checked.
+    nonlinearity is standardized ReLU. Made for `jax.jit`: the numbers in `gram` are not looked at.
 
     Arguments:
-        gram: of two points or more, of trace n.
+        gram: of two points or more, of trace n; symmetric, no eigenvalue negative.
         recentre, rescale, nonlinearity: True or False, traced or not; of integers 0 is off.
-        width: neurons of the layer; infinitely many where left out.
-        key: draws the weights of a layer of finite width.
+        width: neurons of the layer, 1 or more; infinitely many where left out.
+        key: draws the weights of a layer of finite width, and is not used without one.
+
+    Raises:
+        ValueError: a width without a key.
+
+    Source: [NBGK], as for `gram_step` and `propagate`.
     """
+    if width is not None and key is None:
+        raise ValueError(
+            f"`key` must be given with a width; got None with width={width}. A layer of finite "
+            "width draws its weights: try key=jax.random.key(0)."
+        )
     relu = standardized("relu")
 
     def nonlinear(gram: Array) -> Array:
@@ -43,7 +53,7 @@ def switched_step(
         gram = _where_on(recentre, grams._recentred, gram)
         after = lax.cond(rescale, lambda g: grams._rescaled(g, nonlinear), nonlinear, gram)
         return grams._settled(after)
-    assert key is not None, "a layer of finite width draws its weights"
+    assert key is not None
     neurons = layers._drawn(gram, key, width)
     neurons = _where_on(recentre, part.recentre, neurons)
     neurons = _where_on(rescale, part.rescale, neurons)
