@@ -194,12 +194,11 @@ def test_the_race_is_won_by_width(race: Live) -> None:
     assert wide["y"].shape == (3, 73)
 
 
-def told(batch: decomposed.Batch, bench: Live) -> str:
-    """The sentence of a batch of eight, as JAX sees it."""
-    seen = {name: np.asarray(value) for name, value in decomposed.look(batch).items()}
-    values = {name: float(value) for name, value in seen.items() if value.ndim == 0}
+def told(seen: dict[str, jax.Array], bench: Live, points: int) -> str:
+    """The sentence about a batch, as JAX sees it."""
+    values = {name: float(value) for name, value in seen.items() if np.ndim(value) == 0}
     words = {name: band.word(values[band.of]) for name, band in bench._words.items()}
-    return readout.fill(bench.readout, values | words | {"points": 8})
+    return readout.fill(bench.readout, values | words | {"points": points})
 
 
 def test_parts_and_width_are_turned_while_the_batch_goes_deep(
@@ -215,7 +214,7 @@ def test_parts_and_width_are_turned_while_the_batch_goes_deep(
             page.get_by_role("group", name=group).get_by_role("radio", name=word).check()
         press(page, "Go one layer")
         batch = decomposed.advance(batch, width, *map(jnp.int32, (1, rescale, 1)))
-        said(page).to_have_text(told(batch, bench))
+        said(page).to_have_text(told(decomposed.look(batch), bench, 8))
 
 
 @cache
@@ -245,13 +244,26 @@ def deep(width: str, layers: int, points: int = 32) -> Callable[..., dict[str, j
     ],
 )
 def test_the_bench_shows_what_depth_leaves(
-    on: tuple[int, ...], inside: float, across: float, longest: float, directions: int
+    bench: Live, on: tuple[int, ...], inside: float, across: float, longest: float, directions: int
 ) -> None:
     seen = deep("∞", 200)(1, 16, *on)
     assert seen["in"][-1] == pytest.approx(inside, abs=6e-3)
     assert seen["out"][-1] == pytest.approx(across, abs=6e-3)
     assert seen["longest"][-1] == pytest.approx(longest, abs=0.11)
     assert seen["directions"][-1] == directions
+    assert "−0.00" not in told({name: value[-1] for name, value in seen.items()}, bench, 32)
+
+
+def test_the_bench_draws_each_point_as_broad_as_another() -> None:
+    batch = decomposed.begin(16, jnp.int32(1), jnp.float32(10))
+    for _ in range(3):
+        batch = decomposed.advance(batch, "50", *map(jnp.int32, (1, 0, 1)))
+    seen = {name: np.asarray(value) for name, value in decomposed.look(batch).items()}
+    assert seen["cosines"].diagonal() == pytest.approx(np.ones(decomposed.SIDE), abs=1e-6)
+    assert seen["lengths"][[0, -1]].tolist() == [0, 0]
+    bars = seen["lengths"][1:-1].reshape(16, -1)
+    assert np.ptp(bars, axis=1).max() == 0
+    assert np.sum(bars[:, 0] ** 2) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_border_can_be_found_by_hand() -> None:
