@@ -60,7 +60,9 @@ async function render({ model, el }, open = openTable) {
   draw();
   model.on("change:setting", draw);
   const sizes = new ResizeObserver(() => {
-    root.classList.toggle("fc-leads", views[0].element.offsetHeight < HIGHEST_LEAD * innerHeight);
+    const lead = views[0].element.offsetHeight;
+    root.classList.toggle("fc-leads", lead < HIGHEST_LEAD * innerHeight);
+    root.style.setProperty("--fc-lead", `${lead}px`);
     drawSoon();
   });
   for (const view of views) sizes.observe(view.element);
