@@ -123,7 +123,7 @@ class TestFit:
         assert fit(rank=100).iterations < 0.7 * fit(rank=1).iterations
 
     def test_a_matrix_that_rounding_made_indefinite(self):
-        identity = pivots.Preconditioner(jnp.zeros((3, 1)), jnp.ones((1, 1)), 1.0, 1.0)
+        identity = pivots.Preconditioner(jnp.zeros((3, 1)), jnp.ones(1), 1.0, 1.0)
         state = conjugate.start(jnp.ones((3, 1)), identity)
         with pytest.raises(regression.NotPositiveError, match="Raise `ridge`"):
             conjugate.step(state, lambda v: -v, identity)
@@ -139,6 +139,49 @@ class TestRandomlyPivotedCholesky:
         assert np.linalg.eigvalsh(lacking)[0] > -1e-5
         values = np.sort(np.linalg.eigvalsh(kernel.precise(X)))
         assert np.sum(rest) < 3 * np.sum(values[:-100])  # of the best that rank 100 can do
+
+    def test_axes_of_the_factor(self):
+        factor = np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32)
+        factor[:, 6] = factor[:, 5]  # of rank 6
+        values, basis = pivots.principal_axes(factor)
+        assert basis.shape == (60, 6)
+        np.testing.assert_allclose(basis.T @ basis, np.eye(6), atol=1e-6)
+        np.testing.assert_allclose((basis * values) @ basis.T, factor @ factor.T, atol=1e-4)
+
+    def test_rounding_does_not_spoil_it(self):
+        """In deep freeze the largest eigenvalue is 10^6 times the shift, as of 60,000 images."""
+        n, strength = 1024, 1e-4
+        matrix = tiles.Tiles(NTK(RELU, 0.5, 64), jnp.asarray(inputs(n)[0]), 10**9, progress=False)
+        found = pivots.preconditioner(matrix, 1.0, strength, 64, seed=0)
+        assert n / found.shift > 1e6
+        v = np.asarray(found.basis[:, -1:]) + 1e-3  # mostly the first axis
+        with jax.enable_x64(True):  # the same formula
+            basis, weights = (jnp.asarray(part, float) for part in (found.basis, found.weights))
+            wide = found._replace(basis=basis, weights=weights)
+            exact = np.asarray(wide.inverse_times(jnp.asarray(v, float)))
+        basis, weights = np.asarray(basis), np.asarray(weights)
+        error = np.asarray(found.inverse_times(jnp.asarray(v)), float) - exact
+        along = basis.T @ error
+        energy = np.sum(along**2 / weights[:, None])
+        energy += found.shift * np.sum((error - basis @ along) ** 2)
+        # Of four roundings, each of 6e-8 of v, the part across the axes weighs 1 / shift.
+        assert np.sqrt(energy / np.sum(v * exact)) < 4 * 6e-8 * np.sqrt(n / found.shift)
+
+    def test_steps_are_those_that_its_condition_number_foresees(self):
+        """Chebyshev's bound, which holds without rounding."""
+        x, y = inputs(1024)
+        kernel, tolerance = NTK(RELU, 0.5, 64), 1e-4
+        matrix = tiles.Tiles(kernel, jnp.asarray(x), 10**9, progress=False)
+        found = pivots.preconditioner(matrix, 1.0, RIDGE, 64, seed=0)
+        basis, weights = np.asarray(found.basis, float), np.asarray(found.weights, float)
+        root = (basis * np.sqrt(weights)) @ basis.T
+        root += (np.eye(len(x)) - basis @ basis.T) / np.sqrt(found.shift)
+        shifted = kernel.precise(x) + RIDGE * np.eye(len(x))
+        values, plain = np.linalg.eigvalsh(root @ shifted @ root), np.linalg.eigvalsh(shifted)
+        root_of_condition = np.sqrt(values[-1] / values[0])
+        each = np.log((root_of_condition + 1) / (root_of_condition - 1))
+        steps = np.log(2 * np.sqrt(plain[-1] / plain[0]) / (tolerance / 2)) / each
+        assert fit(kernel, x, y, rank=64, tolerance=tolerance).iterations <= np.ceil(steps)
 
     def test_equal_rows_do_no_harm(self):
         found = fit(x=np.repeat(X[:20], 15, axis=0), y=np.repeat(Y[:20], 15, axis=0))

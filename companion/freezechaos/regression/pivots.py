@@ -10,31 +10,46 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, eigh, solve_triangular
 
 from .tiles import Shards, Tiles
 
 _BLOCK = 64  # columns drawn at once
 _ENOUGH = 1e-6  # of the trace: less is rounding of a float32 kernel
+_NOTHING = 1e-12  # of the largest eigenvalue: less is rounding of F' F in float64
+_STRIP = 4096  # rows that are float64 at once
 
 
 class Preconditioner(NamedTuple):
-    """(F F' + shift I)^-1 by way of Woodbury, with F [n, rank] and a small matrix inverted.
+    """(U diag(1 / weights - shift) U' + shift I)^-1, with orthonormal columns U.
+
+    Woodbury's formula is the same with F in place of U, but float32 does not bear it: where the
+    largest eigenvalue is 10^5 times the shift, almost all of v is taken away, and what is left is
+    rounding. So v is freed of U twice, and along U nothing is taken away at all.
 
     Attributes:
+        basis: U, the axes of F F'.
+        weights: 1 / (eigenvalue + shift) of each.
         rest: mean of the diagonal that F F' lacks.
     """
 
-    factor: Float[Array, "n rank"]
-    inner: Float[Array, "rank rank"]
+    basis: Float[Array, "n rank"]
+    weights: Float[Array, " rank"]
     shift: float
     rest: float
 
     def inverse_times(self, v: Float[Array, "n outputs"]) -> Float[Array, "n outputs"]:
         """Applied to each column."""
-        along = jnp.matmul(self.factor.T, v, precision="highest")
-        along = jnp.matmul(self.inner, along, precision="highest")
-        return (v - jnp.matmul(self.factor, along, precision="highest")) / self.shift
+        along = self._along(v)
+        across = v - self._back(along)
+        left = self._along(across) / self.shift
+        return across / self.shift + self._back(self.weights[:, None] * along - left)
+
+    def _along(self, v: Array) -> Array:
+        return jnp.matmul(self.basis.T, v, precision="highest")
+
+    def _back(self, v: Array) -> Array:
+        return jnp.matmul(self.basis, v, precision="highest")
 
 
 def preconditioner(
@@ -46,12 +61,26 @@ def preconditioner(
     """
     factor, rest = low_rank(matrix, height, rank, seed)
     mean = float(np.mean(rest))
-    shift = strength + mean
-    wide = factor.astype(np.float64)
-    inner = wide.T @ wide + shift * np.eye(factor.shape[1])
-    half = solve_triangular(cholesky(inner, lower=True), np.eye(len(inner)), lower=True)
-    inverse = jnp.asarray((half.T @ half).astype(np.float32))
-    return Preconditioner(jnp.asarray(factor), inverse, shift, mean)
+    eigenvalues, basis = principal_axes(factor)
+    weights = 1 / (eigenvalues + strength + mean)
+    return Preconditioner(
+        jnp.asarray(basis), jnp.asarray(weights, jnp.float32), strength + mean, mean
+    )
+
+
+def principal_axes(
+    factor: Float[np.ndarray, "n rank"],
+) -> tuple[Float[np.ndarray, " axes"], Float[np.ndarray, "n axes"]]:
+    """Eigenvalues of F F', those above rounding, and their eigenvectors, rounded to float32."""
+    strips = [slice(top, top + _STRIP) for top in range(0, len(factor), _STRIP)]
+    inner = np.zeros((factor.shape[1],) * 2)
+    for strip in strips:  # one at a time in float64
+        wide = factor[strip].astype(np.float64)
+        inner += wide.T @ wide
+    eigenvalues, axes = eigh(inner)
+    seen = eigenvalues > _NOTHING * eigenvalues[-1]
+    eigenvalues, axes = eigenvalues[seen], axes[:, seen] / np.sqrt(eigenvalues[seen])
+    return eigenvalues, np.concatenate([(factor[s] @ axes).astype(np.float32) for s in strips])
 
 
 def low_rank(
