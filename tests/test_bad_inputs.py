@@ -80,6 +80,7 @@ SHARES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda v: networks.FullyConnected([3, 8, 1], RELU, v, key=KEY), "beta"),
     (lambda v: deconvolution.diagonals(STACK, RELU, v), "beta"),
     (lambda v: kernels.draw(RELU, v, 3, X, 2, key=KEY), "beta"),
+    (lambda v: kernels.gram(RELU, v, 3, X), "beta"),
     (lambda v: kernels.log_abs_ntk(RELU, v, 3, 0.5), "beta"),
     (lambda v: recentred("relu", v), "share"),
 ]

@@ -24,7 +24,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # A module imports only from floors below its own.
 FLOORS = (
-    {"types", "extras", "browser"},
+    {"types", "extras", "records", "browser"},
     {"numerics", "scalars"},
     {"expectations", "graphs", "matrices"},
     {"activations"},
@@ -43,6 +43,7 @@ FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in mod
 INTERNAL = {
     "types",
     "extras",
+    "records",
     "numerics",
     "scalars",
     "expectations",

@@ -88,11 +88,8 @@ def fixed_point(activation: Activation, beta: Number) -> float:
     """
     if regime(activation, beta) is not Regime.CHAOS:
         return 1.0
-    beta, low, high = (
-        float(beta),
-        0.0,
-        1.0,
-    )  # bounds of the gap 1 - Sigma; near 0 the map stretches it
+    beta = float(beta)
+    low, high = 0.0, 1.0  # bounds of the gap 1 - Sigma; near 0 the map stretches it
     with jax.enable_x64(True):
         for _ in range(52):
             middle = (low + high) / 2

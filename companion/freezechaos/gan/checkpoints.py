@@ -21,6 +21,7 @@ import numpy as np
 from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 
 from ..extras import extra
+from ..records import write_atomically
 from .presets import Preset
 
 Tree = TypeVar("Tree")
@@ -275,16 +276,6 @@ def alone(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()} on {platform.node()}")
         file.flush()
         yield
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = file.with_name(file.name + ".part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
 
 
 def _named(tree: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
 from .. import checks
-from .checkpoints import write_atomically
+from ..records import write_atomically
 from .distances import (
     classes_covered,
     density_coverage,

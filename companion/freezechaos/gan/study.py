@@ -6,13 +6,10 @@ Unfinished runs lie in runs/unfinished and go on from there.
 """
 
 import json
-import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import version
 from io import BytesIO
 from math import sqrt
 from pathlib import Path
@@ -25,8 +22,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..numerics import read_only
+from ..records import made, write_atomically
 from . import classifier, game, pictures, training
-from .checkpoints import write_atomically
 from .experiments import EXPERIMENTS, Experiment
 from .indicators import image_metrics
 from .presets import Preset
@@ -159,14 +156,6 @@ def judge(preset: Preset) -> classifier.Classifier:
         network, known = classifier.train_classifier(preset, progress=False)
         classifier.write(file, network, known)
     return classifier.read(file)[0]
-
-
-def made() -> str:
-    """Date, machine, versions."""
-    (device, *_) = jax.devices()
-    day = datetime.now(UTC).strftime("%Y-%m-%d")
-    versions = f"freezechaos {version('freeze-and-chaos')}, JAX {jax.__version__}"
-    return f"{day}, {device.device_kind} ({platform.machine()}), {versions}"
 
 
 def study(

@@ -17,8 +17,9 @@ from jaxtyping import Array, Float
 from tqdm import tqdm
 
 from .. import data
+from ..records import write_atomically
 from . import devices
-from .checkpoints import Checkpoints, alone, check_images, check_preset, write_atomically
+from .checkpoints import Checkpoints, alone, check_images, check_preset
 from .game import Losses, State, advance, initial, observe
 from .presets import Preset
 

@@ -124,7 +124,8 @@ def gram(
     Source: [JGGH]; on Linux, set transparent huge pages to "always" for large matrices.
     """
     checks.activation(activation)
-    checks.beta(beta)
+    if not isinstance(beta, jax.core.Tracer):
+        beta = checks.one_beta(beta)
     depth = checks.depth(depth)
     if kind not in KINDS:
         raise ValueError(f'`kind` must be "ntk" or "nngp"; got {kind!r}. Try "ntk".')

@@ -114,21 +114,21 @@ def _iterated(
 def _step(gram: Array, parts: tuple[str, ...], activation: Activation | None) -> Array:
     gram = gram * (len(gram) / jnp.trace(gram))
     for name in _before(parts, "rescale") if "rescale" in parts else ():
-        gram = _recentred(gram) if name == "recentre" else gram
+        gram = recentred(gram) if name == "recentre" else gram
     if "rescale" in parts:
-        gram = _rescaled(gram, lambda g: _through(g, _after(parts, "rescale"), activation))
+        gram = rescaled(gram, lambda g: _through(g, _after(parts, "rescale"), activation))
     else:
         gram = _through(gram, parts, activation)
-    return _settled(gram)
+    return settled(gram)
 
 
-def _rescaled(gram: Array, then: Callable[[Array], Array]) -> Array:
+def rescaled(gram: Array, then: Callable[[Array], Array]) -> Array:
     """The Gram matrix, but for its scale, after rescaling and then what `then` does to one."""
     masses, grams = _tilted(gram)
     return jnp.tensordot(masses, jax.vmap(then)(grams), 1)
 
 
-def _settled(gram: Array) -> Array:
+def settled(gram: Array) -> Array:
     """Symmetric, of trace n."""
     gram = (gram + gram.T) / 2
     return gram * (len(gram) / jnp.trace(gram))
@@ -145,15 +145,16 @@ def _after(parts: tuple[str, ...], name: str) -> tuple[str, ...]:
 def _through(gram: Array, parts: tuple[str, ...], activation: Activation | None) -> Array:
     """The Gram matrix after recentring and nonlinearity, in this order or the other."""
     for name in parts:
-        gram = _recentred(gram) if name == "recentre" else _nonlinear(gram, activation)
+        gram = recentred(gram) if name == "recentre" else nonlinear(gram, activation)
     return gram
 
 
-def _recentred(gram: Array) -> Array:
+def recentred(gram: Array) -> Array:
+    """The Gram matrix of the points less their mean."""
     return part.recentre(part.recentre(gram).T)
 
 
-def _nonlinear(gram: Array, activation: Activation | None) -> Array:
+def nonlinear(gram: Array, activation: Activation | None) -> Array:
     """E[sigma(z_i) sigma(z_j)] for z ~ N(0, gram), whose trace is at most n."""
     assert activation
     return duals.gram(activation, gram, duals.enough_terms(activation, len(gram)))

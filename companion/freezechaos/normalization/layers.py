@@ -82,7 +82,7 @@ def _propagated(
     activation: Activation | None, record: str,
 ) -> Array:  # fmt: skip
     def layer(gram: Array, key: Array) -> tuple[Array, Array]:
-        after = _gram(_neurons(gram, key, width, parts, activation))
+        after = gram_of(_neurons(gram, key, width, parts, activation))
         return after, after if record == "grams" else jnp.zeros(())
 
     keys, gram = jax.random.split(key, depth), _traced(gram)
@@ -97,7 +97,7 @@ def _neurons(
     gram: Array, key: Array, width: int, parts: tuple[str, ...], activation: Activation | None
 ) -> Float[Array, "width n"]:
     """One layer's neurons over the batch."""
-    value = _drawn(gram, key, width)
+    value = drawn(gram, key, width)
     for name in parts:
         if name == "recentre":
             value = part.recentre(value)
@@ -108,7 +108,7 @@ def _neurons(
     return value
 
 
-def _drawn(gram: Array, key: Array, width: int) -> Float[Array, "width n"]:
+def drawn(gram: Array, key: Array, width: int) -> Float[Array, "width n"]:
     """Neurons X W / sqrt(d) over the batch, before any part."""
     n = len(gram)
     jitter = 4 * n * float(jnp.finfo(gram.dtype).eps)
@@ -116,7 +116,7 @@ def _drawn(gram: Array, key: Array, width: int) -> Float[Array, "width n"]:
     return jax.random.normal(key, (width, n), gram.dtype) @ factor.T
 
 
-def _gram(neurons: Float[Array, "width n"]) -> Float[Array, "n n"]:
+def gram_of(neurons: Float[Array, "width n"]) -> Float[Array, "n n"]:
     return _traced(neurons.T @ neurons)
 
 

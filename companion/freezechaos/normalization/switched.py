@@ -47,17 +47,17 @@ def switched_step(
     relu = standardized("relu")
 
     def nonlinear(gram: Array) -> Array:
-        return _where_on(nonlinearity, lambda g: grams._nonlinear(g, relu), gram)
+        return _where_on(nonlinearity, lambda g: grams.nonlinear(g, relu), gram)
 
     if width is None:
-        gram = _where_on(recentre, grams._recentred, gram)
-        after = lax.cond(rescale, lambda g: grams._rescaled(g, nonlinear), nonlinear, gram)
-        return grams._settled(after)
+        gram = _where_on(recentre, grams.recentred, gram)
+        after = lax.cond(rescale, lambda g: grams.rescaled(g, nonlinear), nonlinear, gram)
+        return grams.settled(after)
     assert key is not None
-    neurons = layers._drawn(gram, key, width)
+    neurons = layers.drawn(gram, key, width)
     neurons = _where_on(recentre, part.recentre, neurons)
     neurons = _where_on(rescale, part.rescale, neurons)
-    return layers._gram(_where_on(nonlinearity, relu, neurons))
+    return layers.gram_of(_where_on(nonlinearity, relu, neurons))
 
 
 def _where_on(switch: Switch, function: Callable[[Array], Array], x: Array) -> Array:

@@ -1,6 +1,5 @@
 """The state of a solve in a file: written whole or not at all, and known again."""
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -8,6 +7,8 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+
+from ..records import replacing
 
 SECONDS = 30.0  # between two states that are saved
 
@@ -52,10 +53,6 @@ class Saved:
         """Write them, if it is time; a process killed meanwhile leaves the file as it was."""
         if not at_once and monotonic() - self.time < SECONDS:
             return
-        beside = self.path.with_name(self.path.name + ".part")
-        with open(beside, "wb") as stream:
+        with replacing(self.path) as stream:
             np.savez(stream, mark=np.array(self.mark), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, self.path)
         self.time = monotonic()
