@@ -80,9 +80,11 @@ SHARES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda v: networks.FullyConnected([3, 8, 1], RELU, v, key=KEY), "beta"),
     (lambda v: deconvolution.diagonals(STACK, RELU, v), "beta"),
     (lambda v: kernels.draw(RELU, v, 3, X, 2, key=KEY), "beta"),
-    (lambda v: kernels.gram(RELU, v, 3, X), "beta"),
     (lambda v: kernels.log_abs_ntk(RELU, v, 3, 0.5), "beta"),
     (lambda v: recentred("relu", v), "share"),
+]
+TRACED_TOO: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda v: kernels.gram(RELU, v, 3, X), "beta"),
 ]
 ARRAYS_TOO: list[tuple[Callable[[Any], Any], str]] = [
     (lambda v: kernels.ntk(RELU, v, 3, 0.5), "beta"),
@@ -95,24 +97,24 @@ ARRAYS_TOO: list[tuple[Callable[[Any], Any], str]] = [
 
 class TestShares:
     @pytest.mark.parametrize("value", ["0.1", None, True, 1j, [[0.1], [0.2, 0.3]]])
-    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *ARRAYS_TOO])
+    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *TRACED_TOO, *ARRAYS_TOO])
     def test_what_is_no_number(self, call, argument, value):
         with pytest.raises(TypeError, match=rf"`{argument}` must be .*; got "):
             call(value)
 
     @pytest.mark.parametrize("value", [-0.1, 1.5, np.nan, np.inf, np.float32(2)])
-    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *ARRAYS_TOO])
+    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *TRACED_TOO, *ARRAYS_TOO])
     def test_outside(self, call, argument, value):
         with pytest.raises(ValueError, match=rf"`{argument}` must lie in \[0, 1.; got {value:g}"):
             call(value)
 
-    @pytest.mark.parametrize(("call", "argument"), SHARES)
+    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *TRACED_TOO])
     def test_arrays_where_one_number_is_meant(self, call, argument):
         with pytest.raises(TypeError, match=rf"`{argument}` must be one"):
             call(np.array([0.1, 0.2]))
 
     @pytest.mark.parametrize("value", [np.float32(0.1), np.float64(0.1), np.array(0.1), 0])
-    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *ARRAYS_TOO])
+    @pytest.mark.parametrize(("call", "argument"), [*SHARES, *TRACED_TOO, *ARRAYS_TOO])
     def test_what_is_one(self, call, argument, value):
         call(value)
 

@@ -117,6 +117,7 @@ def drawn(gram: Array, key: Array, width: int) -> Float[Array, "width n"]:
 
 
 def gram_of(neurons: Float[Array, "width n"]) -> Float[Array, "n n"]:
+    """Of the points whose coordinates the neurons are, scaled to trace n."""
     return _traced(neurons.T @ neurons)
 
 
