@@ -439,18 +439,20 @@ def test_infinite_width_is_foreseen_as_its_kernel_has_it() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 4, 9])
+@pytest.mark.parametrize("seed", range(10))
 def test_the_three_fates(digits: Live, seed: int) -> None:
-    """What the chapter says of depth 16 and width 128, after half of a run."""
+    """What the chapter says of depth 16 and width 128, after half of a run, with every seed."""
     chaos, edge, freeze = (
         digits.at(32, depth=16, width=128, rate=1, beta=beta, seed=seed) for beta in (0.1, 0.5, 0.8)
     )
-    assert chaos["fitted"] > 0.97
-    assert chaos["right"] < 0.17
-    assert edge["fitted"] > 0.85
-    assert edge["right"] > 0.4
+    assert chaos["fitted"] > 0.95
+    assert chaos["right"] < 0.2
+    assert edge["fitted"] > 0.8
+    assert 0.5 < edge["right"] < edge["wide_right"]
     assert freeze["fitted"] < 0.25
     assert freeze["losses"][0, -1] == pytest.approx(trainability.MEAN, abs=0.01)
+    born = digits.state(0, depth=16, width=128, beta=0.1, seed=seed)
+    assert born.largest < trainability.at_infinite_width(16)[0][1] / 5
 
 
 def test_a_page_carries_little(race: Live, bench: Live, generator: Live, digits: Live) -> None:

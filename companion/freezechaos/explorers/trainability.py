@@ -26,7 +26,7 @@ GREYS = 15  # the whitest of as many as fit into half a byte
 DRAWS = 8  # functions at birth of the networks of infinite width
 OCTAVE = 4  # times in a doubling of 1 + time, where infinite width is worked out
 TIMES = 2 ** (np.arange(9 * OCTAVE + 1) / OCTAVE) - 1  # in steps at the largest stable rate
-LEAST, MOST = 1e-3, 10.0  # what the axis of losses spans
+LEAST, MOST = 1e-2, 10.0  # what the axis of losses spans
 MEAN = (1 - 1 / KINDS) / 2  # the loss of who answers the mean of the targets everywhere
 
 
@@ -121,7 +121,7 @@ def predicted(time: Array, beta: Array, depth: int) -> Float[Array, "2"]:
     place = jnp.clip(place, 0, len(TIMES) - 1.001)
     before = place.astype(jnp.int32)
     curve = jnp.asarray(shares)[row]
-    part = place - before
+    part = place - before.astype(place.dtype)
     return (1 - part) * curve[:, before] + part * curve[:, before + 1]
 
 
@@ -230,7 +230,7 @@ def trainability_on_digits(
             Axis("beta", "bias share β", values=list(BETAS), start=0.5, step=True, format=".1f"),
             Axis("depth", "depth L", values=list(depths), start=16, static=True),
             Axis("width", "width n", values=list(widths), start=widths[1], static=True),
-            Axis("rate", "learning rate, largest stable = 1", list(RATES), 1.0, step=True),
+            Axis("rate", "rate / largest stable one", list(RATES), 1.0, step=True),
             Axis("seed", "seed", values=list(range(10)), step=True),
         ],
         start=start,
@@ -243,8 +243,8 @@ def trainability_on_digits(
         view=[
             Image(
                 pixels="pictures", values="answers", format=".0f", label="grey",
-                value_range=(0, 1), columns=5, panels=[f"{k} →" for k in range(KINDS)],
-                title="Ten new images, and what they are taken for",
+                value_range=(0, 1), columns=2, panels=[f"{k} →" for k in range(KINDS)],
+                title="New images, and its answers",
             ),
             Curves(
                 x="past", y="shares", y_label="images right", y_range=(0, 1.02),
