@@ -1,8 +1,8 @@
 """A deep network in training on images, in freeze, at the edge or in chaos, while you look."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -162,8 +162,9 @@ def advance(run: Run, rate: Array, depth: int) -> Run:
     eta = rate * run.largest
     trained = empirical.train(
         run.network, x, targets()[0], learning_rate=eta, steps=PACE, record=PACE
-    ).network
-    run = run._replace(network=trained, turn=run.turn + 1, time=run.time + PACE * eta)
+    )
+    network = cast(networks.Scanned, trained.network)
+    run = run._replace(network=network, turn=run.turn + 1, time=run.time + PACE * eta)
     return seen(run, depth)
 
 
@@ -222,7 +223,7 @@ def trainability_on_digits(
         poster: looks of the run whose picture is there before anything runs.
         start: what to begin with, such as `{"beta": 0.1, "seed": 3}`.
     """
-    curves = {"x_label": "steps of gradient descent", "x_range": (0, PACE * TURNS)}
+    curves = partial(Curves, x_label="steps of gradient descent", x_range=(0, PACE * TURNS))
     return Live(
         title="A deep network learns a hundred digits",
         slug="digits",
@@ -246,17 +247,17 @@ def trainability_on_digits(
                 value_range=(0, 1), columns=2, panels=[f"{k} →" for k in range(KINDS)],
                 title="New images, and its answers",
             ),
-            Curves(
+            curves(
                 x="past", y="shares", y_label="images right", y_range=(0, 1.02),
                 series=("training images", "new images", "infinite width", "infinite width"),
                 colors=("green", "violet", "green", "violet"),
                 styles=("line", "line", "dashed", "dashed"),
-                guides=[Guide("at chance", y=1 / KINDS)], title="What it gets right", **curves,
+                guides=[Guide("at chance", y=1 / KINDS)], title="What it gets right",
             ),
-            Curves(
+            curves(
                 x="both_past", y="losses", y_label="loss", y_range=(LEAST, MOST), y_scale="log",
                 series=("training images", "new images"), colors=("green", "violet"),
-                guides=[Guide("the mean alone", y=MEAN)], title="Loss", **curves,
+                guides=[Guide("the mean alone", y=MEAN)], title="Loss",
             ),
         ],
         numbers=[
