@@ -192,10 +192,11 @@ def look(run: Run) -> dict[str, Array]:
 
 
 def fate(fitted: Array, right: Array, loss: Array) -> Array:
-    """0: diverged, 1: nothing learned yet, 2: on the way, 3: by heart, 4: for new images too."""
-    by_heart = jnp.where((fitted > 0.9) & (right < 0.25), 3, 2)
-    learned = jnp.where(right > 0.4, 4, by_heart)
-    converging = jnp.where(fitted < 0.3, 1, learned)
+    """0: diverged, 1: nothing learned, 2: the mean, 3: on the way, 4: by heart, 5: new ones too."""
+    little = jnp.where(loss < 1.1 * MEAN, 2, 1)
+    by_heart = jnp.where((fitted > 0.9) & (right < 0.25), 4, 3)
+    learned = jnp.where(right > 0.4, 5, by_heart)
+    converging = jnp.where(fitted < 0.3, little, learned)
     return jnp.where(loss < MOST, converging, 0).astype(jnp.float32)
 
 
@@ -267,10 +268,11 @@ def trainability_on_digits(
         words={
             "regime": Bands("r", [0.95, 1.05], ["freeze", "near the edge", "chaos"]),
             "verdict": Bands(
-                "fate", [0.5, 1.5, 2.5, 3.5],
+                "fate", [0.5, 1.5, 2.5, 3.5, 4.5],
                 [
                     "has diverged",
                     "has learned next to nothing",
+                    "has learned the mean, and next to nothing else",
                     "is on its way",
                     "knows its own images by heart, and next to nothing of others",
                     "has learned what holds for new images too",
