@@ -245,7 +245,7 @@ def trainability_on_digits(
         view=[
             Image(
                 pixels="pictures", values="answers", format=".0f", label="grey",
-                value_range=(0, 1), columns=2, panels=[f"{k} →" for k in range(KINDS)],
+                value_range=(0, 1), columns=3, panels=[f"{k} →" for k in range(KINDS)],
                 title="New images, and its answers",
             ),
             curves(
