@@ -14,7 +14,13 @@ from playwright.sync_api import Browser, Page
 from threadpoolctl import threadpool_limits
 
 from freezechaos import activations, browser, kernels
-from freezechaos.explorers import Live, live_generator, race_on_the_circle
+from freezechaos.explorers import (
+    Live,
+    live_generator,
+    race_on_the_circle,
+    trainability,
+    trainability_on_digits,
+)
 
 SIZE, ROUNDS = 512, 5
 PLAIN = f"""(a, b) => {{
@@ -128,3 +134,25 @@ def test_generator(benchmark: Any, page: Page, compare: Callable, regime: str) -
     step = benchmark.pedantic(page.evaluate, (run,), rounds=1)
     compare(f"{regime}: a run of 480 steps / a minute", 480 * step, 60)
     compare(f"{regime}: payload / 0.1 MB", generator.payload_bytes / 1e6, 0.1, "MB")
+
+
+@pytest.mark.benchmark(group="a page that computes")
+@pytest.mark.parametrize("depth", [4, 16])
+def test_digits(benchmark: Any, page: Page, compare: Callable, depth: int) -> None:
+    digits = trainability_on_digits(widths=(32, 128), depths=(4, 16), poster=1)
+    run = f"""() => {{
+      const program = ({code(digits)})("{depth},128");
+      let start = performance.now();
+      let state = program.begin(0.5, 0);
+      const born = performance.now() - start;
+      const times = Array.from({{ length: 8 }}, () => {{
+        start = performance.now();
+        state = program.advance(...state, 1);
+        return performance.now() - start;
+      }});
+      return [born / 1000, Math.min(...times) / 1000];
+    }}"""
+    born, turned = benchmark.pedantic(page.evaluate, (run,), rounds=1)
+    compare(f"depth {depth}: drawn, largest stable rate / 2 s", born, 2)
+    compare(f"depth {depth}: a run of 256 steps / a minute", trainability.TURNS * turned, 60)
+    compare(f"depth {depth}: payload / 0.1 MB", digits.payload_bytes / 1e6, 0.1, "MB")

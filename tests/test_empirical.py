@@ -17,6 +17,7 @@ from freezechaos.empirical import deconvolutional, fully_connected
 from freezechaos.networks import (
     Deconvolutional,
     FullyConnected,
+    Scanned,
     circle,
     on_sphere,
     scale_by_layer,
@@ -410,6 +411,36 @@ class TestLayerRates:
             empirical.train(network, x, jnp.ones((3, 2)), learning_rate=0.1, steps=1)
 
 
+class TestLargestLearningRate:
+    @pytest.mark.parametrize("outputs", [1, 2])
+    def test_is_that_of_the_kernel(self, inputs, outputs):
+        network = make(outputs)
+        kernel = by_jacobians(network, inputs, inputs).transpose(0, 2, 1, 3)
+        top = np.linalg.eigvalsh(kernel.reshape(7 * outputs, 7 * outputs))[-1]
+        found = empirical.largest_learning_rate(network, inputs, key=jax.random.key(0))
+        assert found == pytest.approx(2 * 7 / top, rel=0.01)
+
+    def test_descent_converges_below_and_diverges_above(self, inputs):
+        """Of the network's linearization, whose kernel does not move."""
+        network = empirical.linearize(make())
+        rate = empirical.largest_learning_rate(network, inputs, key=jax.random.key(0))
+
+        def after(share: float) -> float:
+            def step(_, network):
+                slope = eqx.filter_grad(lambda f: jnp.sum(f(inputs) ** 2) / 14)(network)
+                moved = jax.tree.map(lambda p, g: p - share * rate * g, network.network,
+                                     slope.network)  # fmt: skip
+                return eqx.tree_at(lambda f: f.network, network, moved)
+
+            return float(jnp.sum(jax.lax.fori_loop(0, 200, step, network)(inputs) ** 2))
+
+        assert after(0.9) < after(1.1) / 1e6
+
+    def test_refuses_no_products(self, inputs):
+        with pytest.raises(ValueError, match="`iterations`"):
+            empirical.largest_learning_rate(make(), inputs, key=jax.random.key(0), iterations=0)
+
+
 class TestTrain:
     @pytest.mark.parametrize("momentum", [0.0, 0.9])
     def test_a_linear_network_follows_its_kernel(self, inputs, momentum):
@@ -475,6 +506,17 @@ class TestTrain:
         slope = jax.jit(jax.grad(last))(0.2, 0.5)
         difference = (last(0.21, 0.5) - last(0.19, 0.5)) / 0.02
         assert float(slope) == pytest.approx(float(difference), rel=0.02)
+
+
+class TestTrainScanned:
+    def test_trains_as_the_fully_connected_network_of_its_key(self, inputs):
+        widths, key, y = [3, *[9] * 4, 2], jax.random.key(1), jnp.ones((7, 2))
+        one, other = (
+            empirical.train(kind(widths, RELU, 0.3, key=key), inputs, y, learning_rate=0.2, steps=5)
+            for kind in (Scanned, FullyConnected)
+        )
+        np.testing.assert_allclose(one.outputs, other.outputs, rtol=1e-4, atol=1e-5)
+        assert one.network.beta == jnp.float32(0.3)
 
 
 class TestMonteCarlo:

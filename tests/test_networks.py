@@ -12,7 +12,14 @@ import pytest
 from freezechaos import graphs
 from freezechaos.activations import normalized, standardized
 from freezechaos.deconvolution import DeconvStack
-from freezechaos.networks import NORM_EPSILON, Deconvolutional, FullyConnected, circle, on_sphere
+from freezechaos.networks import (
+    NORM_EPSILON,
+    Deconvolutional,
+    FullyConnected,
+    Scanned,
+    circle,
+    on_sphere,
+)
 from freezechaos.networks import convolutions as formulations
 
 RELU = normalized("relu")
@@ -114,6 +121,37 @@ class TestFullyConnected:
     def test_a_zero_row_has_no_place_there(self, row):
         with pytest.raises(ValueError, match="`x` must have no zero row; row 1 is zero"):
             on_sphere(jnp.array([[1.0, 1.0], row], jnp.float32))  # 1e-45 is 0 there
+
+
+class TestScanned:
+    @pytest.mark.parametrize("depth", [3, 5])
+    def test_is_the_fully_connected_network_of_its_key(self, inputs, depth):
+        widths, key = [3, *[17] * (depth - 1), 2], jax.random.key(1)
+        network, known = (kind(widths, RELU, 0.3, key=key) for kind in (Scanned, FullyConnected))
+        assert network.widths == known.widths
+        assert jnp.array_equal(network.weights[1], jnp.stack(known.weights[1:-1]))
+        assert jnp.array_equal(network.biases[1], jnp.stack(known.biases[1:-1]))
+        np.testing.assert_allclose(network(inputs), known(inputs), rtol=1e-5, atol=1e-6)
+
+    def test_beta_may_be_traced_and_is_not_trained(self, inputs):
+        def loss(beta: jax.Array) -> jax.Array:
+            network = Scanned([3, 8, 8, 1], RELU, beta, key=jax.random.key(0))
+            return jnp.sum(network(inputs) ** 2)
+
+        plain = Scanned([3, 8, 8, 1], RELU, 0.3, key=jax.random.key(0))
+        assert jax.jit(loss)(0.3) == pytest.approx(float(jnp.sum(plain(inputs) ** 2)), rel=1e-5)
+        slopes = eqx.filter_grad(lambda network: jnp.sum(network(inputs) ** 2))(plain)
+        assert slopes.beta == 0
+        assert all(jnp.any(part != 0) for part in (*slopes.weights, *slopes.biases))
+
+    @pytest.mark.parametrize("widths", [[3, 8, 1], [3, 8, 9, 1]])
+    def test_wants_hidden_layers_of_one_width(self, widths):
+        with pytest.raises(ValueError, match="two or more hidden layers of the same width"):
+            Scanned(widths, RELU, 0.3, key=jax.random.key(0))
+
+    def test_refuses_a_beta_that_is_no_share(self):
+        with pytest.raises(ValueError, match="`beta`"):
+            Scanned([3, 8, 8, 1], RELU, 1.0, key=jax.random.key(0))
 
 
 class TestNorms:

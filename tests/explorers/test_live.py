@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from freezechaos import dynamics, kernels
 from freezechaos.explorers import (
     Axis,
     Curves,
@@ -23,6 +24,8 @@ from freezechaos.explorers import (
     live_generator,
     race_on_the_circle,
     readout,
+    trainability,
+    trainability_on_digits,
 )
 
 pytestmark = pytest.mark.browser
@@ -81,6 +84,11 @@ def bench() -> Live:
 @pytest.fixture(scope="module")
 def generator() -> Live:
     return live_generator(["freeze", "batch norm"], poster=1, start={"regime": "batch norm"})
+
+
+@pytest.fixture(scope="module")
+def digits() -> Live:
+    return trainability_on_digits((32, 128), (4, 16), poster=1, start={"width": 32, "depth": 4})
 
 
 @pytest.fixture
@@ -348,7 +356,108 @@ def test_frozen_images_are_alike_at_birth_normed_ones_are_not(page: Page, genera
     assert frozen["lattice"] > 2 * normed["lattice"]
 
 
-def test_a_page_carries_little(race: Live, bench: Live, generator: Live) -> None:
+@pytest.mark.parametrize(
+    ("depth", "width", "beta", "rate"), [(4, 32, 0.9, 0.5), (16, 32, 0.0, 2.0), (16, 128, 0.5, 1.0)]
+)
+def test_a_turn_of_the_page_s_training_is_the_package_s(
+    page: Page, digits: Live, depth: int, width: int, beta: float, rate: float
+) -> None:
+    """In every weight, and the same when repeated."""
+    assert digits.spec["live"]["names"]["begin"] == ["beta", "seed"]
+    runs = page.evaluate(
+        f"""() => {{
+          const program = ({code(digits)})("{depth},{width}");
+          return [1, 2].map(() => {{
+            const state = program.advance(...program.begin({beta}, 3), {rate});
+            return state.map((array) => Array.from(array));
+          }});
+        }}"""
+    )
+    assert runs[0] == runs[1]
+    setting = {"depth": depth, "width": width, "beta": beta, "rate": rate, "seed": 3}
+    known = jax.tree.leaves(digits.state(1, **setting))
+    for found, leaf in zip(runs[0], known, strict=True):
+        np.testing.assert_allclose(found, np.ravel(leaf), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [4, 16])
+def test_the_page_s_training_is_finite_at_every_corner(
+    page: Page, digits: Live, depth: int
+) -> None:
+    """To the end of the run, though the largest rate is beyond what is stable."""
+    ends = page.evaluate(
+        f"""() => {{
+          const program = ({code(digits)})("{depth},32");
+          const corners = [0, 0.9].flatMap((b) => [0, 9].flatMap((s) => [[b, s, 0.25], [b, s, 2]]));
+          return corners.map(([beta, seed, rate]) => {{
+            let state = program.begin(beta, seed);
+            for (let k = 0; k < {trainability.TURNS}; k++) state = program.advance(...state, rate);
+            return program.look(...state).map((array) => Array.from(array));
+          }});
+        }}"""
+    )
+    names = digits.spec["live"]["names"]["look"]
+    for end in ends:
+        seen = dict(zip(names, end, strict=True))
+        assert seen["steps"] == [trainability.PACE * trainability.TURNS]
+        assert all(np.isfinite(values).all() for values in map(np.array, end))
+        assert 0 <= min(seen["shares"]) <= max(seen["shares"]) <= 1
+
+
+def test_the_network_on_digits_is_trained_paused_and_begun_anew(
+    page: Page, publish: Publish, digits: Live
+) -> None:
+    page.goto(publish(digits))
+    said(page).to_contain_text("depth 4, width 32, seed 0. After 4 steps")
+    assert Axe().run(page).violations_count == 0
+    press(page, "Start again")
+    for turn in range(3):
+        known = digits.at(turn)
+        said(page).to_contain_text(f"After {4 * turn} steps")
+        said(page).to_contain_text(f"images it has {known['fitted']:.0%} right")
+        answers = ", ".join(f"{answer:.0f}" for answer in known["answers"])
+        said(page).to_contain_text(f"ten pictures for {answers}: {known['hits']:.0f} are right")
+        press(page, "Go 4 steps")
+    press(page, "Play")
+    said(page).to_contain_text("After 256 steps")
+    page.get_by_label("seed", exact=True).press("End")
+    said(page).to_contain_text("seed 9. After 0 steps")
+    page.get_by_label("bias share β", exact=True).press("End")
+    said(page).to_contain_text("freeze; depth 4, width 32, seed 9. After 0 steps")
+
+
+def test_infinite_width_is_foreseen_as_its_kernel_has_it() -> None:
+    """At a time between two of the table, beside descent on the kernel itself."""
+    rates, _ = trainability.at_infinite_width(4)
+    x, _ = trainability.inputs()
+    scale = jnp.exp(kernels.log_ntk_diagonal(trainability.SIN, 0.5, 4))
+    gram = scale * kernels.gram(trainability.SIN, 0.5, 4, x)
+    assert rates[5] == pytest.approx(dynamics.largest_learning_rate(gram), rel=1e-4)
+    fitted, right = trainability.predicted(jnp.float32(200 * rates[5]), jnp.float32(0.5), 4)
+    assert 0.9 < fitted <= 1
+    assert 0.6 < right < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_the_three_fates(digits: Live, seed: int) -> None:
+    """What the chapter says of depth 16 and width 128, after half of a run, with every seed."""
+    chaos, edge, freeze = (
+        digits.at(32, depth=16, width=128, rate=1, beta=beta, seed=seed) for beta in (0.1, 0.5, 0.8)
+    )
+    assert chaos["fitted"] > 0.95
+    assert chaos["right"] < 0.2
+    assert edge["fitted"] > 0.8
+    assert 0.5 < edge["right"] < edge["wide_right"]
+    assert freeze["fitted"] < 0.25
+    assert freeze["losses"][0, -1] == pytest.approx(trainability.MEAN, abs=0.01)
+    assert [chaos["fate"], edge["fate"], freeze["fate"]] == [4, 5, 2]
+    born = digits.state(0, depth=16, width=128, beta=0.1, seed=seed)
+    assert born.largest < trainability.at_infinite_width(16)[0][1] / 5
+
+
+def test_a_page_carries_little(race: Live, bench: Live, generator: Live, digits: Live) -> None:
     assert race.payload_bytes < 110_000
     assert bench.payload_bytes < 130_000
     assert generator.payload_bytes < 190_000
+    assert digits.payload_bytes < 105_000

@@ -58,7 +58,7 @@ class Emitter:
     def constant(self, value: Value) -> Located:
         data = value.data
         assert data is not None
-        if data.size and (data == data.flat[0]).all():
+        if data.size == 1 or (data.size and (data == data.flat[0]).all()):  # one may be NaN
             return literal(data.flat[0], value.dtype)
         if value.dtype not in ARRAYS:
             raise Unsupported(f"`{self.name}` holds a constant of the type {value.dtype}.")

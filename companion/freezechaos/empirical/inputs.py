@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array
 
 from .. import checks
-from ..networks import Deconvolutional, FullyConnected
+from ..networks import Deconvolutional, FullyConnected, Scanned
 from ..numerics import wider
 
 
@@ -15,7 +15,7 @@ def checked_inputs(name: str, network: Any, x: Any) -> Array:
     """Finite inputs [n, *input], one or more, in the wider of both precisions."""
     if isinstance(network, Deconvolutional):
         x = _checked_grids(name, network, x)
-    elif isinstance(network, FullyConnected):
+    elif isinstance(network, FullyConnected | Scanned):
         x = _checked_rows(name, network, x)
     else:
         x = _checked_any(name, x)
@@ -32,7 +32,7 @@ def _checked_any(name: str, x: Any) -> Array:
     return x
 
 
-def _checked_rows(name: str, network: FullyConnected, x: Any) -> Array:
+def _checked_rows(name: str, network: FullyConnected | Scanned, x: Any) -> Array:
     x = checks.rows(name, x, zero=True)
     if x.shape[1] != network.widths[0]:
         raise ValueError(
@@ -54,7 +54,7 @@ def _checked_grids(name: str, network: Deconvolutional, x: Any) -> Array:
     return x
 
 
-def output_shape(network: FullyConnected | Deconvolutional) -> tuple[int, ...]:
+def output_shape(network: FullyConnected | Scanned | Deconvolutional) -> tuple[int, ...]:
     """Of one input: [outputs], or [*size, channels]."""
     if isinstance(network, Deconvolutional):
         return *network.stack.sizes[-1], network.channels[-1]

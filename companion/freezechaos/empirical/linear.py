@@ -5,10 +5,12 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from .. import checks
+from ..types import Integer
 from .inputs import checked_inputs
 
 
@@ -96,3 +98,36 @@ def ntk_vector_product(
         )
     (direction,) = backward(vector.astype(outputs.dtype))
     return jax.jvp(at(x1), (parameters,), (direction,))[1]
+
+
+def largest_learning_rate(
+    network: Callable[[Array], Array],
+    x: Real[ArrayLike, "n *input"],
+    *,
+    key: PRNGKeyArray,
+    iterations: Integer = 16,
+) -> Float[Array, ""]:
+    """The learning rate at which descent on this network begins to diverge, without its kernel.
+
+    2 n / lambda_max, as `dynamics.largest_learning_rate` of `ntk(network, x)`, by the power
+    method; lambda_max is approached from below, and with it the rate from above.
+
+    Arguments:
+        network, x: as for `ntk_vector_product`.
+        key: what the first vector is drawn with.
+        iterations: products with the kernel, 1 or more.
+
+    Raises:
+        ValueError, TypeError: as for `ntk_vector_product`.
+    """
+    x = checked_inputs("x", network, x)
+    count = checks.whole("iterations", iterations, 1, "Try 16.")
+
+    def multiplied(vector: Array, _: None) -> tuple[Array, None]:
+        unit = vector / jnp.linalg.norm(vector)
+        return ntk_vector_product(network, unit, x), None
+
+    shape = jax.eval_shape(network, x).shape
+    start = jax.random.normal(key, shape, x.dtype)
+    product, _ = jax.lax.scan(multiplied, start, length=count)
+    return 2 * len(x) / jnp.linalg.norm(product)

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from .. import checks
-from ..networks import Deconvolutional, FullyConnected, scale_by_layer
+from ..networks import Deconvolutional, FullyConnected, Scanned, scale_by_layer
 from ..networks.rates import check_layers, checked_rates
 from ..types import Integer, Number
 from .inputs import checked_inputs, output_shape
@@ -31,13 +31,13 @@ class Training(NamedTuple):
     for labels [n] they are [records, n], as those of `dynamics.descend`.
     """
 
-    network: FullyConnected | Deconvolutional
+    network: FullyConnected | Scanned | Deconvolutional
     outputs: Array
     test_outputs: Array | None
 
 
 def train(
-    network: FullyConnected | Deconvolutional,
+    network: FullyConnected | Scanned | Deconvolutional,
     x: Real[ArrayLike, "n *input"],
     labels: Real[ArrayLike, "n *outputs"],
     *,
@@ -54,7 +54,7 @@ def train(
     `dynamics.descend` does with a kernel that stays as it is.
 
     Arguments:
-        network: a `FullyConnected` or a `Deconvolutional`.
+        network: a `FullyConnected`, a `Scanned` or a `Deconvolutional`.
         x, labels: inputs, one a row, on the sphere or off it, and their targets [n, outputs], or
             [n] for one output; for a `Deconvolutional` grids [n, *size, channels], both.
         learning_rate: of a step, positive; stable below 2 n / (largest eigenvalue of the
@@ -116,8 +116,9 @@ def _checked_labels(labels: Any, shape: tuple[int, ...]) -> Float[Array, "n *out
 
 @partial(jax.jit, static_argnames=("steps", "record"))
 def _trained(
-    network: FullyConnected | Deconvolutional, x: Array, labels: Array, test: Array | None,
-    rates: Array | None, learning_rate: Number, momentum: Number, steps: int, record: int,
+    network: FullyConnected | Scanned | Deconvolutional, x: Array, labels: Array,
+    test: Array | None, rates: Array | None, learning_rate: Number, momentum: Number, steps: int,
+    record: int,
 ) -> Training:  # fmt: skip
     optimizer = optax.sgd(learning_rate, momentum)
     if rates is not None:

@@ -31,6 +31,7 @@ with extra("explorers"):
     from freezechaos.explorers.push import one_push
     from freezechaos.explorers.race import race_on_the_circle
     from freezechaos.explorers.readout import Bands
+    from freezechaos.explorers.trainability import trainability_on_digits
     from freezechaos.explorers.training import training_on_the_circle
     from freezechaos.explorers.views import Curves, Guide, Image, Line, Map, Polar, Pushed
 
@@ -70,6 +71,7 @@ __all__ = [
     "race_on_the_circle",
     "random_functions",
     "shared_ancestry",
+    "trainability_on_digits",
     "training_film",
     "training_on_the_circle",
     "two_candidates",

@@ -139,7 +139,7 @@ def _image(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]
     panels, outlined, titles = _panels(view, spec, read, setting)
     shades = LinearSegmentedColormap.from_list("shades", view["shades"][0])
     low, high = view["range"]
-    right, down = 1.15 * columns, 1.1 * rows + (0.25 * rows if any(titles) else 0)
+    right, down = 1.15 * columns, 1.1 * rows + (0.25 * max(rows, columns) if any(titles) else 0)
     for k, pixels in enumerate(panels):
         x, y = k % across * right, k // across * down
         drawn = ax.imshow(pixels, cmap=shades, vmin=low, vmax=high, interpolation="nearest",

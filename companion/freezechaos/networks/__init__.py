@@ -2,7 +2,7 @@
 
 `FullyConnected` and `Deconvolutional` draw all weights and biases from N(0, 1), and have them as
 tuples `weights` and `biases`, an entry a layer; `scale_by_layer` trains layers at rates of their
-own.
+own. `Scanned` is a deep `FullyConnected` whose code does not grow with the depth.
 """
 
 from .deconvolutional import Deconvolutional
@@ -10,11 +10,13 @@ from .fully_connected import FullyConnected
 from .inputs import circle, on_sphere
 from .norms import NORM_EPSILON, standardize
 from .rates import scale_by_layer
+from .scanned import Scanned
 
 __all__ = [
     "NORM_EPSILON",
     "Deconvolutional",
     "FullyConnected",
+    "Scanned",
     "circle",
     "on_sphere",
     "scale_by_layer",
