@@ -169,7 +169,7 @@ assignments: $(STAMP) ## fill in the problem sets for one class: make assignment
 	@$(BIN)/python assignments/make.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
 
 gradescope: $(STAMP) ## write autograders of the problem sets for Gradescope: SEED=number
-	@$(BIN)/python assignments/gradescope.py "$(SEED)"
+	@$(BIN)/python assignments/gradescope.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
 
 questions: $(STAMP) ## write the quizzes for Moodle and Canvas, with SEED=number the exam bank too
 	@$(BIN)/python assignments/questions.py $(BUILD)/$@ $(SEED)
