@@ -186,7 +186,7 @@ def whole_number(text: str) -> int:
         got = f"got {text!r}" if text else "it is missing"
         raise argparse.ArgumentTypeError(
             f"SEED must be a whole number, 0 or more; {got}. Give each class its own, and keep "
-            "it to yourself: make assignments SEED=739105528164"
+            "it to yourself: make assignments SEED=739105528164, and the same for exam, gradescope"
         )
     return int(text)
 

@@ -5,9 +5,9 @@ GIFT, as a package of QTI 2.1, and as one of QTI 1.2 with what Canvas adds to it
 number of QTI 2.1 for a text. `Item` is what all are made of.
 """
 
+import argparse
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from freezechaos import course
 from freezechaos import questions as with_numbers
+from make import whole_number
 
 BOOK = Path(__file__).parents[1] / "book"
 QTI = "http://www.imsglobal.org/xsd/imsqti_v2p1"
@@ -362,11 +363,19 @@ def _zip(path: Path, about: bytes, files: Mapping[str, bytes]) -> None:
             package.writestr(ZipInfo(file), text)
 
 
+def main() -> None:
+    """Write the questions and say how many."""
+    parser = argparse.ArgumentParser(description="Write questions for other systems.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "seed", nargs="?", type=whole_number, metavar="SEED", help="of the exam bank"
+    )
+    given = parser.parse_args()
+    bank = [] if given.seed is None else of_the_bank(given.seed)
+    items = [*of_the_quizzes(), *bank]
+    write(items, given.folder)
+    print(f"questions: {len(items)} in {given.folder}/questions.xml, .gift, -canvas.zip, -qti.zip")
+
+
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
-        raise SystemExit("usage: questions.py FOLDER [SEED OF THE EXAM BANK]")
-    made = [*of_the_quizzes()]
-    if len(sys.argv) == 3:
-        made += of_the_bank(int(sys.argv[2]))
-    write(made, Path(sys.argv[1]))
-    print(f"questions: {len(made)} in {sys.argv[1]}/questions.xml, .gift, -qti.zip and -canvas.zip")
+    main()
