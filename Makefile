@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata \
+.PHONY: help setup images book serve lab slides pdf student solutions strip notebooks package metadata \
   assignments gradescope exam questions test bench bench-full cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
@@ -137,6 +137,9 @@ solutions: ## write the chapters as notebooks with the solutions in place
 student solutions: $(STAMP)
 	@$(BIN)/python book/_ext/editions.py $@ $(BUILD)/$@
 	@echo "$@: $(BUILD)/$@/"
+
+strip: $(STAMP) ## take out of the chapters what running them left, before a commit
+	@$(BIN)/python book/_ext/stripping.py
 
 notebooks: $(STAMP) ## write the branch that launch buttons open: PUBLISH_REPOSITORY=owner/name
 	@$(BIN)/python book/_ext/publishing.py $(BUILD)/$@
