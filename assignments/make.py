@@ -128,6 +128,7 @@ def build(
     for file in COURSE_FILES:
         shutil.copyfile(HERE / file, folder / file)
     for name in wanted or names():
+        print(f"assignments: filling in {name}", file=sys.stderr)
         source = folder / "source" / name / f"{name}.ipynb"
         source.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(filled(name, seed), source)
