@@ -1,7 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions notebooks package metadata \
+.PHONY: help setup images book serve lab slides pdf student solutions strip notebooks package metadata \
   assignments gradescope exam questions test bench bench-full cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
@@ -47,6 +47,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(abspath $(BUILD))/hypothesis
 
 # uv where it is there, pip where not (to try the other road: make UV=).
 UV := $(shell uv --version 2>/dev/null)
+# FAR: of what either says, how far it is; and whether it failed, which a pipe forgets.
 CANDIDATES := $(or $(PYTHON),python3 python3.12 python3.13 python3.11 python)
 SUITABLE := import sys; assert (3, 11) <= sys.version_info < (3, 14)
 ifdef UV
@@ -55,16 +56,18 @@ INSTALLS := sys
 PURGE := uv cache clean
 CREATE := uv venv --quiet --clear --python "$$python" $(VENV)
 INSTALL := uv pip install --python $(BIN)/python
+# Not each of the packages that are there in the end.
+FAR := awk '/^FAILED/ { exit 1 } !/^ [+~-] |^ Downloaded / { print "setup: " $$0; fflush() }'
+SAID := 2>&1
 else
 MAKES := ensurepip
 INSTALLS := pip
 PURGE := $(BIN)/python -m pip cache purge
 CREATE := "$$python" -m venv --clear $(VENV)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
-endif
-# Of what pip says, how far it is; and whether it failed, which a pipe forgets.
 FAR := awk '/^Collecting / && !(++n % 25) { print "setup: " n " packages found"; fflush() } \
   /^Installing / { print "setup: installing them"; fflush() } /^FAILED/ { exit 1 }'
+endif
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -85,9 +88,9 @@ $(STAMP): requirements.lock pyproject.toml
 	echo "setup: $(VENV) from $$python"; \
 	$(CREATE)
 	@echo "setup: the packages of requirements.lock (minutes the first time)"
-	@{ $(INSTALL) --require-hashes -r requirements.lock || echo FAILED; } | $(FAR) || { \
+	@{ $(INSTALL) --require-hashes -r requirements.lock $(SAID) || echo FAILED; } | $(FAR) || { \
 	  printf '%s\n' "setup: failed, for the reason above" \
-	    "  no distribution found: connect to a network and repeat, what has come is kept;" \
+	    "  no distribution or no host found: connect to a network and repeat, what has come is kept;" \
 	    "    or this Python has none, try another: make clean setup PYTHON=python3.12" \
 	    "  hashes that do not match: a proxy or the cache spoilt a file; $(PURGE), and repeat" >&2; \
 	  exit 1; }
@@ -135,6 +138,9 @@ student solutions: $(STAMP)
 	@$(BIN)/python book/_ext/editions.py $@ $(BUILD)/$@
 	@echo "$@: $(BUILD)/$@/"
 
+strip: $(STAMP) ## take out of the chapters what running them left, before a commit
+	@$(BIN)/python book/_ext/stripping.py
+
 notebooks: $(STAMP) ## write the branch that launch buttons open: PUBLISH_REPOSITORY=owner/name
 	@$(BIN)/python book/_ext/publishing.py $(BUILD)/$@
 	@echo "$@: $(BUILD)/$@/"
@@ -165,14 +171,14 @@ package: $(STAMP) ## build the wheel and the sdist
 metadata: $(STAMP) ## write codemeta.json and .zenodo.json from CITATION.cff and pyproject.toml
 	@$(BIN)/python book/_ext/metadata.py
 
-assignments: $(STAMP) ## fill in the problem sets for one class: make assignments SEED=number
+assignments: $(STAMP) ## fill in the problem sets for one class: SEED=number [ROSTER=students.csv]
 	@$(BIN)/python assignments/make.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
 
-gradescope: $(STAMP) ## write autograders of the problem sets for Gradescope: SEED=number
-	@$(BIN)/python assignments/gradescope.py "$(SEED)"
+gradescope: $(STAMP) ## write autograders of them for Gradescope: SEED=number [ROSTER=students.csv]
+	@$(BIN)/python assignments/gradescope.py "$(SEED)" $(if $(ROSTER),--roster "$(ROSTER)")
 
 questions: $(STAMP) ## write the quizzes for Moodle and Canvas, with SEED=number the exam bank too
-	@$(BIN)/python assignments/questions.py $(BUILD)/$@ $(SEED)
+	@$(BIN)/python assignments/questions.py $(BUILD)/$@ $(if $(SEED),"$(SEED)")
 
 exam: $(STAMP) ## write two exams and their marking schemes: make exam SEED=number
 	@$(BIN)/python assignments/exam.py "$(SEED)"

@@ -1,10 +1,11 @@
-"""Autograders for Gradescope: `gradescope.py SEED [NAME ...]`.
+"""Autograders for Gradescope: `gradescope.py SEED [--roster students.csv] [NAME ...]`.
 
 For each problem set a zip that otter-grader grades by, in the format of its documentation: the
 cells that nbgrader grades by running are its tests, for the same points, and they run where they
 stand in the notebook. What students hand in is the notebook that they would for nbgrader.
 
-Tried with otter-grader 7.0.0, by `otter run`, which does not build the container.
+With a roster the zip has every student's tests, and `submitter.py` leaves those of the one who
+submits. Tried with otter-grader 7.0.0.
 """
 
 import argparse
@@ -14,12 +15,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from hatchling.builders.wheel import WheelBuilder
 from nbformat import NotebookNode
 
 import make
+import roster
+import submitter
 
 ROOT = make.HERE.parent
 SOURCE = "/autograder/source"
@@ -41,8 +44,11 @@ python3 -m venv /autograder/tools
   --constraint {SOURCE}/constraints.txt --requirement {SOURCE}/requirements.txt
 """
 
+CHOOSE = f"""/autograder/python/bin/python {SOURCE}/submitter.py /autograder || exit 0
+"""
+"""Who is refused has results, which say why."""
 RUN = """#!/bin/sh
-export JAX_PLATFORMS=cpu XLA_FLAGS=--xla_backend_optimization_level=1
+{choose}export JAX_PLATFORMS=cpu XLA_FLAGS=--xla_backend_optimization_level=1
 exec /autograder/python/bin/python -c \\
   'from otter.run.run_autograder import main; main("/autograder")'
 """
@@ -81,23 +87,75 @@ def constraints(lock: str) -> str:
     return "".join(f"{line}\n" for line in re.findall(r"^[a-z0-9].*?==.*?(?= *\\?$)", lock, re.M))
 
 
-def files(name: str, seed: int, wheel: str) -> Mapping[str, str]:
+def tests(name: str, seed: int) -> Mapping[str, str]:
+    """Return otter's tests of an assignment by file, with the numbers of a class or a student."""
+    cells = make.tested(make.filled(name, seed))
+    return {f"{cell.metadata.otter.tests[0]}.py": test_file(cell) for cell in cells}
+
+
+def given(name: str, seed: int) -> Mapping[str, str]:
+    """Return the code of an assignment that is locked and has no points, by the names of cells."""
+    cells = make.filled(name, seed).cells
+    marks = [cell.metadata.get("nbgrader", {}) for cell in cells]
+    return {
+        mark["grade_id"]: cell.source
+        for cell, mark in zip(cells, marks, strict=True)
+        if cell.cell_type == "code" and mark.get("locked") and not mark["grade"]
+    }
+
+
+def by_email(students: Sequence[roster.Student]) -> Mapping[str, roster.Student]:
+    """Return students by their addresses in small letters, which is how Gradescope knows them.
+
+    Raises:
+        ValueError: one has none, or another's.
+    """
+    if without := [student.id for student in students if not student.email]:
+        raise ValueError(
+            "Gradescope knows students by their `email`, so the roster needs that of each; it has "
+            f"none of {', '.join(without)}."
+        )
+    emails = [student.email.casefold() for student in students]
+    if twice := sorted({email for email in emails if emails.count(email) > 1}):
+        raise ValueError(f"an `email` must be one student's; the roster has {twice} repeatedly.")
+    return dict(zip(emails, students, strict=True))
+
+
+def of_a_class(name: str, seed: int, students: Sequence[roster.Student]) -> Mapping[str, str]:
+    """Return what of the zip depends on numbers: the tests, or those of all and who chooses."""
+    if not students:
+        return {f"tests/{file}": text for file, text in tests(name, seed).items()}
+    seeds = {
+        email: make.student_seed(seed, student.id) for email, student in by_email(students).items()
+    }
+    own = {
+        email: {"tests": tests(name, number), "given": given(name, number)}
+        for email, number in seeds.items()
+    }
+    return {
+        submitter.STUDENTS: json.dumps(own, ensure_ascii=False),
+        "submitter.py": Path(submitter.__file__).read_text(encoding="utf-8"),
+    }
+
+
+def files(
+    name: str, seed: int, wheel: str, students: Sequence[roster.Student] = ()
+) -> Mapping[str, str]:
     """Return what the zip of an assignment has by name, but for the wheel of this file name."""
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     return {
         "setup.sh": SETUP,
-        "run_autograder": RUN,
+        "run_autograder": RUN.format(choose=CHOOSE if students else ""),
         "otter_config.json": json.dumps(CONFIG, indent=2) + "\n",
         "requirements.txt": NEEDS.format(source=SOURCE, wheel=wheel),
         "constraints.txt": constraints(lock),
-        **{
-            f"tests/{cell.metadata.otter.tests[0]}.py": test_file(cell)
-            for cell in make.tested(make.filled(name, seed))
-        },
+        **of_a_class(name, seed, students),
     }
 
 
-def write(seed: int, wanted: Sequence[str], folder: Path) -> list[Path]:
+def write(
+    seed: int, wanted: Sequence[str], folder: Path, students: Sequence[roster.Student] = ()
+) -> list[Path]:
     """Write a zip for each assignment, all where none is `wanted`, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -105,9 +163,9 @@ def write(seed: int, wanted: Sequence[str], folder: Path) -> list[Path]:
         wheel = Path(next(WheelBuilder(str(ROOT)).build(directory=built, versions=["standard"])))
         for name in wanted or make.names():
             written.append(folder / f"{name}.zip")
-            with ZipFile(written[-1], "w") as package:
+            with ZipFile(written[-1], "w", ZIP_DEFLATED) as package:
                 package.write(wheel, wheel.name)
-                for file, text in files(name, seed, wheel.name).items():
+                for file, text in files(name, seed, wheel.name, students).items():
                     package.writestr(file, text)
     return written
 
@@ -115,17 +173,21 @@ def write(seed: int, wanted: Sequence[str], folder: Path) -> list[Path]:
 def main() -> None:
     """Write the zips of a class beside its notebooks, and say what comes next."""
     parser = argparse.ArgumentParser(description="Write autograders for Gradescope.")
-    parser.add_argument("seed", type=make.whole_number, metavar="SEED")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="all where left out")
-    given = parser.parse_args()
-    if unknown := set(given.names) - set(make.names()):
-        parser.error(
-            f"no assignment {', '.join(sorted(unknown))}; there are {', '.join(make.names())}"
-        )
-    for path in write(given.seed, given.names, make.BUILT / str(given.seed) / "gradescope"):
+    given = make.parsed(parser)
+    folder = make.BUILT / str(given.seed)
+    students = make.class_list(folder, given.roster)
+    try:
+        written = write(given.seed, given.names, folder / "gradescope", students)
+    except ValueError as problem:
+        parser.error(str(problem))
+    for path in written:
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         print(f"gradescope: {shown}")
-    print(f"gradescope: for notebooks to hand out, make assignments SEED={given.seed}")
+    if students:
+        print(f"gradescope: numbers of their own for {len(students)} students, known by `email`")
+    if given.roster or not students:
+        again = " ROSTER=..." if given.roster else ""
+        print(f"gradescope: for notebooks to hand out, make assignments SEED={given.seed}{again}")
 
 
 if __name__ == "__main__":

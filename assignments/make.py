@@ -101,6 +101,12 @@ def tested(notebook: NotebookNode) -> list[NotebookNode]:
     ]
 
 
+def class_list(folder: Path, newer: Sequence[roster.Student]) -> Sequence[roster.Student]:
+    """Return the students whom the folder of a class has, and those who join now."""
+    known = roster.read(folder / roster.FILE) if (folder / roster.FILE).exists() else []
+    return roster.joined(known, newer)
+
+
 def build(
     seed: int,
     wanted: Sequence[str] = (),
@@ -117,12 +123,12 @@ def build(
             and if it has none, all get the same numbers.
     """
     folder = folder or BUILT / str(seed)
-    if (folder / roster.FILE).exists():
-        students = roster.joined(roster.read(folder / roster.FILE), students)
+    students = class_list(folder, students)
     (folder / "submitted").mkdir(parents=True, exist_ok=True)
     for file in COURSE_FILES:
         shutil.copyfile(HERE / file, folder / file)
     for name in wanted or names():
+        print(f"assignments: filling in {name}", file=sys.stderr)
         source = folder / "source" / name / f"{name}.ipynb"
         source.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(filled(name, seed), source)
@@ -181,14 +187,13 @@ def whole_number(text: str) -> int:
         got = f"got {text!r}" if text else "it is missing"
         raise argparse.ArgumentTypeError(
             f"SEED must be a whole number, 0 or more; {got}. Give each class its own, and keep "
-            "it to yourself: make assignments SEED=739105528164"
+            "it to yourself: make assignments SEED=739105528164, and the same for exam, gradescope"
         )
     return int(text)
 
 
-def main() -> None:
-    """Make the folder and say what comes next."""
-    parser = argparse.ArgumentParser(description="Fill the assignments in for one class.")
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return what was given of a seed, a roster and names of assignments."""
     parser.add_argument("seed", type=whole_number, metavar="SEED")
     parser.add_argument("--roster", type=roster.given, default=(), metavar="FILE.csv",
         help="a column `id`, and if you like first_name, last_name, email, lms_user_id",
@@ -197,6 +202,12 @@ def main() -> None:
     given = parser.parse_intermixed_args()
     if unknown := set(given.names) - set(names()):
         parser.error(f"no assignment {', '.join(sorted(unknown))}; there are {', '.join(names())}")
+    return given
+
+
+def main() -> None:
+    """Make the folder and say what comes next."""
+    given = parsed(argparse.ArgumentParser(description="Fill the assignments in for one class."))
     if given.seed < 10**9:
         print("assignments: a seed this short is soon guessed; take twelve digits for a class")
     folder = build(given.seed, given.names, students=given.roster)

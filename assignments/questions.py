@@ -1,15 +1,15 @@
 """Questions for a learning-management system: `python assignments/questions.py FOLDER [SEED]`.
 
-The quizzes of the chapters and, for a seed, the exam bank come out three times: as Moodle XML, as
-GIFT, and as a package of QTI 2.1, which Canvas and others read. `Item` is what all three are made
-of.
+The quizzes of the chapters and, for a seed, the exam bank come out four times: as Moodle XML, as
+GIFT, as a package of QTI 2.1, and as one of QTI 1.2 with what Canvas adds to it, for Canvas takes a
+number of QTI 2.1 for a text. `Item` is what all are made of.
 """
 
+import argparse
 import json
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,9 +22,11 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from freezechaos import course
 from freezechaos import questions as with_numbers
+from make import whole_number
 
 BOOK = Path(__file__).parents[1] / "book"
 QTI = "http://www.imsglobal.org/xsd/imsqti_v2p1"
+CANVAS = "http://www.imsglobal.org/xsd/ims_qtiasiv1p2"
 PACKAGE = "http://www.imsglobal.org/xsd/imscp_v1p1"
 SPECIAL = re.compile(r"[\\~=#{}:]")
 """What GIFT takes for marks of its own."""
@@ -251,20 +253,81 @@ def _block(name: str, text: str, **attributes: str) -> ET.Element:
     return element
 
 
-def manifest(items: Iterable[Item]) -> bytes:
-    """Return what a package of QTI says of its items."""
+def canvas(chapter: str, items: Iterable[Item]) -> bytes:
+    """Return a quiz of QTI 1.2 of the questions of a chapter, as Canvas exports its own."""
+    root = ET.Element("questestinterop", xmlns=CANVAS)
+    quiz = ET.SubElement(root, "assessment", ident=f"chapter_{chapter}", title=chapter)
+    section = ET.SubElement(quiz, "section", ident="root_section")
+    for item in items:
+        section.append(_canvas_item(item))
+    return _written(root)
+
+
+def _canvas_item(item: Item) -> ET.Element:
+    root = ET.Element("item", ident=item.name, title=item.name)
+    kind = "multiple_choice_question" if item.options else "numerical_question"
+    fields = ET.SubElement(ET.SubElement(root, "itemmetadata"), "qtimetadata")
+    for name, entry in (("question_type", kind), ("points_possible", "1")):
+        field = ET.SubElement(fields, "qtimetadatafield")
+        ET.SubElement(field, "fieldlabel").text = name
+        ET.SubElement(field, "fieldentry").text = entry
+    shown = _canvas_text(ET.SubElement(root, "presentation"), item.text)
+    processing = ET.SubElement(root, "resprocessing")
+    outcome = ET.SubElement(ET.SubElement(processing, "outcomes"), "decvar", varname="SCORE")
+    outcome.attrib.update({"vartype": "Decimal", "minvalue": "0", "maxvalue": "100"})
+    tag, form = (
+        ("response_lid", "render_choice") if item.options else ("response_str", "render_fib")
+    )
+    answers = ET.SubElement(
+        ET.SubElement(shown, tag, ident="response1", rcardinality="Single"), form
+    )
+    said = {f"option_{number}": option.why for number, option in enumerate(item.options)}
+    for number, option in enumerate(item.options):
+        label = ET.SubElement(answers, "response_label", ident=f"option_{number}")
+        _canvas_text(label, option.text)
+    for name, text in (said or {"general": item.solution}).items():
+        condition = ET.SubElement(processing, "respcondition", {"continue": "Yes"})
+        asked = ET.SubElement(condition, "conditionvar")
+        if item.options:
+            ET.SubElement(asked, "varequal", respident="response1").text = name
+        else:
+            ET.SubElement(asked, "other")
+        ET.SubElement(condition, "displayfeedback", linkrefid=f"{name}_fb")
+        feedback = ET.SubElement(root, "itemfeedback", ident=f"{name}_fb")
+        _canvas_text(ET.SubElement(feedback, "flow_mat"), text)
+    condition = ET.SubElement(processing, "respcondition", {"continue": "No"})
+    asked = ET.SubElement(condition, "conditionvar")
+    right = [f"option_{number}" for number, option in enumerate(item.options) if option.right]
+    if item.answer is None:
+        ET.SubElement(asked, "varequal", respident="response1").text = right[0]
+    else:
+        either = ET.SubElement(asked, "or")
+        ET.SubElement(either, "varequal", respident="response1").text = repr(item.answer)
+        both = ET.SubElement(either, "and")
+        for tag, bound in (("vargte", -item.tolerance), ("varlte", item.tolerance)):
+            ET.SubElement(both, tag, respident="response1").text = repr(item.answer + bound)
+    score = ET.SubElement(condition, "setvar", action="Set", varname="SCORE")
+    score.text = "100"
+    return root
+
+
+def _canvas_text(parent: ET.Element, text: str) -> ET.Element:
+    """Put Markdown into an element, as HTML that is a text there, and return the element."""
+    material = ET.SubElement(ET.SubElement(parent, "material"), "mattext", texttype="text/html")
+    material.text = html(text)
+    return parent
+
+
+def manifest(kind: str, version: tuple[str, str], names: Mapping[str, str]) -> bytes:
+    """Return what a package of QTI says of its files: their type, and a name for each."""
     root = ET.Element("manifest", xmlns=PACKAGE, identifier="freeze_and_chaos")
     metadata = ET.SubElement(root, "metadata")
-    ET.SubElement(metadata, "schema").text = "IMS QTI Item"
-    ET.SubElement(metadata, "schemaversion").text = "2.1"
+    for tag, text in zip(("schema", "schemaversion"), version, strict=True):
+        ET.SubElement(metadata, tag).text = text
     ET.SubElement(root, "organizations")
     resources = ET.SubElement(root, "resources")
-    for item in items:
-        file = f"{item.name}.xml"
-        resource = ET.SubElement(
-            resources, "resource", identifier=f"{item.name}_file", type="imsqti_item_xmlv2p1"
-        )
-        resource.set("href", file)
+    for file, name in names.items():
+        resource = ET.SubElement(resources, "resource", identifier=name, type=kind, href=file)
         ET.SubElement(resource, "file", href=file)
     return _written(root)
 
@@ -276,21 +339,43 @@ def _written(root: ET.Element) -> bytes:
 
 
 def write(items: Sequence[Item], folder: Path) -> None:
-    """Write the questions into a folder: `questions.xml`, `questions.gift`, `questions-qti.zip`."""
+    """Write `questions.xml`, `questions.gift`, `questions-qti.zip` and `questions-canvas.zip`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "questions.xml").write_bytes(moodle(items))
     (folder / "questions.gift").write_text(gift(items), encoding="utf-8")
-    with ZipFile(folder / "questions-qti.zip", "w") as package:
-        package.writestr(ZipInfo("imsmanifest.xml"), manifest(items))
-        for item in items:
-            package.writestr(ZipInfo(f"{item.name}.xml"), qti(item))
+    files = {f"{item.name}.xml": qti(item) for item in items}
+    names = {f"{item.name}.xml": f"{item.name}_file" for item in items}
+    about = manifest("imsqti_item_xmlv2p1", ("QTIv2.1 Package", "1.0.0"), names)
+    _zip(folder / "questions-qti.zip", about, files)
+    chapters = dict.fromkeys(item.chapter for item in items)
+    files = {
+        f"{chapter}.xml": canvas(chapter, [item for item in items if item.chapter == chapter])
+        for chapter in chapters
+    }
+    names = {f"{chapter}.xml": f"chapter_{chapter}" for chapter in chapters}
+    about = manifest("imsqti_xmlv1p2", ("IMS Content", "1.1.3"), names)
+    _zip(folder / "questions-canvas.zip", about, files)
+
+
+def _zip(path: Path, about: bytes, files: Mapping[str, bytes]) -> None:
+    with ZipFile(path, "w") as package:
+        for file, text in {"imsmanifest.xml": about, **files}.items():
+            package.writestr(ZipInfo(file), text)
+
+
+def main() -> None:
+    """Write the questions and say how many."""
+    parser = argparse.ArgumentParser(description="Write questions for other systems.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "seed", nargs="?", type=whole_number, metavar="SEED", help="of the exam bank"
+    )
+    given = parser.parse_args()
+    bank = [] if given.seed is None else of_the_bank(given.seed)
+    items = [*of_the_quizzes(), *bank]
+    write(items, given.folder)
+    print(f"questions: {len(items)} in {given.folder}/questions.xml, .gift, -canvas.zip, -qti.zip")
 
 
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
-        raise SystemExit("usage: questions.py FOLDER [SEED OF THE EXAM BANK]")
-    made = [*of_the_quizzes()]
-    if len(sys.argv) == 3:
-        made += of_the_bank(int(sys.argv[2]))
-    write(made, Path(sys.argv[1]))
-    print(f"questions: {len(made)} in {sys.argv[1]}/questions.xml, .gift and -qti.zip")
+    main()

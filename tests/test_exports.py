@@ -20,6 +20,8 @@ import pytest
 import gradescope
 import make
 import questions
+import roster
+import submitter
 from freezechaos import course
 from freezechaos import questions as with_numbers
 from questions import Item, Option
@@ -137,13 +139,24 @@ QTI = f"{{{questions.QTI}}}"
 ORDER = ["responseDeclaration", "outcomeDeclaration", "itemBody", "responseProcessing"]
 
 
+def look_at_manifest(package: ZipFile, kind: str, schema: str) -> None:
+    """Canvas takes a package for QTI 2 by its schema, and files for items by their type."""
+    manifest = ET.fromstring(package.read("imsmanifest.xml"))
+    tags = [child.tag.removeprefix(f"{{{questions.PACKAGE}}}") for child in manifest]
+    assert tags == ["metadata", "organizations", "resources"]
+    assert manifest[0][0].text == schema
+    assert {resource.get("type") for resource in manifest[2]} == {kind}
+    files = [resource.get("href") for resource in manifest[2]]
+    assert [resource[0].get("href") for resource in manifest[2]] == files
+    assert ["imsmanifest.xml", *files] == package.namelist()
+    assert len({resource.get("identifier") for resource in manifest[2]}) == len(files)
+
+
 def test_qti_says_what_the_items_say(tmp_path: Path) -> None:
     """As its schema has it, against which all of them were checked once, as they are here."""
     questions.write(ITEMS, tmp_path)
-    with ZipFile(io.BytesIO((tmp_path / "questions-qti.zip").read_bytes())) as package:
-        manifest = ET.fromstring(package.read("imsmanifest.xml"))
-        files = {node.get("href") for node in manifest.iter(f"{{{questions.PACKAGE}}}file")}
-        assert files | {"imsmanifest.xml"} == set(package.namelist())
+    with ZipFile(tmp_path / "questions-qti.zip") as package:
+        look_at_manifest(package, "imsqti_item_xmlv2p1", "QTIv2.1 Package")
         for item in ITEMS:
             root = ET.fromstring(package.read(f"{item.name}.xml"))
             assert root.tag == f"{QTI}assessmentItem"
@@ -168,6 +181,57 @@ def test_qti_says_what_the_items_say(tmp_path: Path) -> None:
                 (equal,) = root.iter(f"{QTI}equal")
                 assert equal.get("tolerance") == "0.005 0.005"
                 assert whys == {"solution": plain(questions.html(item.solution))}
+
+
+CANVAS = f"{{{questions.CANVAS}}}"
+"""All of it was valid by the DTD of QTI 1.2, and Canvas's own converter read it as it is meant."""
+
+
+def texts(element: ET.Element) -> list[str]:
+    return [node.text or "" for node in element.iter(f"{CANVAS}mattext")]
+
+
+def test_canvas_reads_what_the_items_say(tmp_path: Path) -> None:
+    questions.write(ITEMS, tmp_path)
+    with ZipFile(tmp_path / "questions-canvas.zip") as package:
+        look_at_manifest(package, "imsqti_xmlv1p2", "IMS Content")
+        quizzes = [ET.fromstring(package.read(file)) for file in package.namelist()[1:]]
+    found = {node.get("ident"): node for quiz in quizzes for node in quiz.iter(f"{CANVAS}item")}
+    assert found.keys() == {item.name for item in ITEMS}
+    for item in ITEMS:
+        root = found[item.name]
+        tags = [child.tag.removeprefix(CANVAS) for child in root]
+        assert tags[:3] == ["itemmetadata", "presentation", "resprocessing"]
+        assert set(tags[3:]) == {"itemfeedback"}
+        fields = [node.text for node in root.iter(f"{CANVAS}fieldentry")]
+        labels = [node.get("ident") for node in root.iter(f"{CANVAS}response_label")]
+        said_to = {node.get("ident"): texts(node)[0] for node in root.iter(f"{CANVAS}itemfeedback")}
+        asked, *options = texts(root[1])
+        assert asked == questions.html(item.text)
+        *others, scored = root.iter(f"{CANVAS}respcondition")
+        assert scored.findtext(f"{CANVAS}setvar") == "100"
+        for condition in others:
+            shown = condition.find(f"{CANVAS}displayfeedback")
+            assert shown is not None
+            answer = condition.findtext(f"{CANVAS}conditionvar/{CANVAS}varequal", "general")
+            assert shown.get("linkrefid") == f"{answer}_fb"
+        if item.options:
+            assert fields == ["multiple_choice_question", "1"]
+            right = scored.findtext(f"{CANVAS}conditionvar/{CANVAS}varequal")
+            whys = [said_to[f"{label}_fb"] for label in labels]
+            assert said(item) == [
+                (text, why, label == right)
+                for text, why, label in zip(options, whys, labels, strict=True)
+            ]
+        else:
+            assert fields == ["numerical_question", "1"]
+            either = scored.find(f"{CANVAS}conditionvar/{CANVAS}or")
+            assert either is not None
+            assert either.findtext(f"{CANVAS}varequal") == "0.25"
+            assert [(n.tag.removeprefix(CANVAS), float(n.text or "")) for n in either[1]] == [
+                ("vargte", 0.245), ("varlte", 0.255)
+            ]  # fmt: skip
+            assert said_to == {"general_fb": questions.html(item.solution)}
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +314,128 @@ def test_a_test_passes_or_fails_as_its_cell_does(zips: dict[str, Path]) -> None:
         run({})
 
 
+ANN, BOB = CLASS = [
+    roster.Student("ann", email="Ann@Example.org"),
+    roster.Student("Łukasz", email="lukasz@example.org"),
+]
+
+
+@pytest.fixture(scope="module")
+def own_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the autograder of `CYCLE` for the students of `CLASS`."""
+    folder = tmp_path_factory.mktemp("own")
+    return gradescope.write(SEED, [CYCLE], folder, CLASS)[0]
+
+
+def container(folder: Path, package: Path, notebook: Any, *emails: str) -> Path:
+    """Lay a folder out as Gradescope's `/autograder` is before it runs `run_autograder`."""
+    with ZipFile(package) as archive:
+        archive.extractall(folder / "source")
+    (folder / "submission").mkdir()
+    nbformat.write(notebook, folder / "submission" / f"{CYCLE}.ipynb")
+    users = [{"email": email, "id": 7, "name": "A B"} for email in emails]
+    (folder / "submission_metadata.json").write_text(json.dumps({"id": 1, "users": users}))
+    (folder / "results").mkdir()
+    return folder
+
+
+def everything(folder: Path) -> str:
+    """Return all text that code in a folder could read."""
+    return "".join(
+        path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".whl"
+    )
+
+
+@pytest.mark.parametrize("student", CLASS)
+def test_a_students_code_finds_his_or_her_own_tests_and_no_other(
+    student: roster.Student, own_zip: Path, tmp_path: Path
+) -> None:
+    own = make.student_seed(SEED, student.id)
+    other = make.student_seed(SEED, (ANN if student is BOB else BOB).id)
+    folder = container(tmp_path, own_zip, make.filled(CYCLE, own), student.email.upper())
+    assert submitter.main(folder) == 0
+    texts = {path.name: path.read_text() for path in (folder / "source" / "tests").iterdir()}
+    assert texts == gradescope.tests(CYCLE, own)
+    found = everything(folder)
+    lines = {
+        json.dumps(line, ensure_ascii=False)
+        for cell in make.tested(make.filled(CYCLE, other))
+        for line in cell.source.splitlines()
+    }
+    assert not [line for line in lines if line in found and line not in "".join(texts.values())]
+    assert not any(str(number) in found for number in (SEED, own, other))
+    others = ANN if student is BOB else BOB
+    assert others.email.casefold() not in found.casefold()
+
+
+def test_a_notebook_of_a_classmate_is_graded_with_ones_own_numbers(
+    own_zip: Path, tmp_path: Path
+) -> None:
+    notebook = make.filled(CYCLE, make.student_seed(SEED, BOB.id))
+    folder = container(tmp_path, own_zip, notebook, ANN.email)
+    assert submitter.main(folder) == 0
+    handed = nbformat.read(folder / "submission" / f"{CYCLE}.ipynb", as_version=4)
+    changed = [
+        cell.metadata.nbgrader.grade_id
+        for cell, was in zip(handed.cells, notebook.cells, strict=True)
+        if cell.source != was.source
+    ]
+    assert changed == ["setup"]
+    own = gradescope.given(CYCLE, make.student_seed(SEED, ANN.id))
+    assert own["setup"] in [cell.source for cell in handed.cells]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"cells": [{}]}', '{"cells": [3]}', "\xff"])
+def test_a_broken_notebook_is_left_to_otter(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text(text, encoding="latin-1")
+    submitter.give_again(tmp_path / "a.ipynb", {"setup": "a = 1"})
+    assert (tmp_path / "a.ipynb").read_text(encoding="latin-1") == text
+
+
+@pytest.mark.parametrize(
+    ("emails", "why"),
+    [
+        (["eve@example.org"], "no student with the email address 'eve@example.org'"),
+        ([""], "no student with the email address ''"),
+        ([student.email for student in CLASS], "one hands in alone; 2 did here: Ann@Example.org"),
+        ([], "one hands in alone; 0 did here"),
+    ],
+)
+def test_who_is_not_one_of_the_roster_is_refused_in_words(
+    emails: list[str], why: str, own_zip: Path, tmp_path: Path
+) -> None:
+    folder = container(tmp_path, own_zip, make.filled(CYCLE, SEED), *emails)
+    assert submitter.main(folder) == 1
+    results = json.loads((folder / "results" / "results.json").read_text())
+    assert why in results["output"]
+    assert (results["score"], results["tests"]) == (0, [])
+    assert not (folder / "source" / "tests").exists()
+    assert not (folder / "source" / submitter.STUDENTS).exists()
+
+
+def test_gradescope_chooses_before_otter_runs(own_zip: Path, zips: dict[str, Path]) -> None:
+    with ZipFile(own_zip) as package:
+        run = package.read("run_autograder").decode()
+        assert not [file for file in package.namelist() if file.startswith("tests/")]
+        assert package.read("submitter.py") == Path(submitter.__file__).read_bytes()
+    assert re.search(r"submitter\.py /autograder \|\| exit 0\n.*otter", run, re.S)
+    with ZipFile(zips[CYCLE]) as package:  # all have the same numbers
+        assert "submitter" not in package.read("run_autograder").decode()
+        assert "submitter.py" not in package.namelist()
+
+
+@pytest.mark.parametrize(
+    ("emails", "why"),
+    [(["a@b.org", ""], "it has none of 2"), (["a@b.org", "A@B.org"], r"\['a@b.org'\] repeatedly")],
+)
+def test_gradescope_needs_an_address_of_each_student(emails: list[str], why: str) -> None:
+    students = [roster.Student(str(n), email=email) for n, email in enumerate(emails, start=1)]
+    with pytest.raises(ValueError, match=why):
+        gradescope.by_email(students)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not find_spec("otter"), reason="otter-grader is not in the lock")
 def test_otter_gives_the_points_of_nbgrader(zips: dict[str, Path], tmp_path: Path) -> None:
@@ -266,3 +452,19 @@ def test_otter_gives_the_points_of_nbgrader(zips: dict[str, Path], tmp_path: Pat
     won = {test["name"]: test["score"] for test in results if test.get("score")}
     assert won == {"dual_shown": 1, "dual_hidden": 4, "fractions_hidden": 2}
     assert sum(test.get("max_score", 0) for test in results) == 25
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("otter"), reason="otter-grader is not in the lock")
+@pytest.mark.parametrize(("writer", "most"), [(ANN, 25), (BOB, 12)])
+def test_otter_grades_by_the_numbers_of_the_one_who_submits(
+    writer: roster.Student, most: int, own_zip: Path, tmp_path: Path
+) -> None:
+    notebook = make.filled(CYCLE, make.student_seed(SEED, writer.id))
+    folder = container(tmp_path, own_zip, notebook, ANN.email)
+    assert submitter.main(folder) == 0
+    run = "import sys; from otter.run.run_autograder import main; main(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", run, folder], check=True)
+    results = json.loads((folder / "results" / "results.json").read_text())["tests"]
+    won = sum(test.get("score", 0) for test in results)
+    assert won == 25 if writer is ANN else won < most

@@ -48,7 +48,8 @@ def lab(tmp_path: Path) -> Iterator[str]:
         yield address
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=30)
+        said = process.communicate(timeout=30)[0].decode()
+    assert "nbgrader" not in said  # it reports errors that are none of a reader's
 
 
 @pytest.mark.browser

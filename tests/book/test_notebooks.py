@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+import stripping
+
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
 LONGEST_CELL = 15
@@ -56,6 +58,21 @@ def test_outputs_are_those_that_are_checked(path: Path) -> None:
         else:
             assert cell.execution_count is None
             assert not cell.outputs
+
+
+@chapters
+def test_stripping_takes_what_a_run_leaves_and_nothing_else(path: Path) -> None:
+    notebook = read(path)
+    assert stripping.stripped(read(path)) == notebook
+    ran = read(path)
+    for count, cell in enumerate(ran.cells, start=1):
+        if cell.cell_type == "code" and not cell.outputs:
+            cell.execution_count = count
+            cell.outputs = [nbformat.v4.new_output("stream", text="1")]
+            cell.metadata["execution"] = {"iopub.execute_input": "2027-01-01T00:00:00Z"}
+    ran.metadata["widgets"] = {}
+    ran.metadata["language_info"]["version"] = "3.11.7"
+    assert stripping.stripped(ran) == notebook
 
 
 @chapters

@@ -211,7 +211,7 @@ class _Flattener:
 
     def scan(self, params: dict[str, Any], inputs: list[Value], where: str) -> list[Value]:
         """Body inputs: the carry, then one slice of every array that is walked along."""
-        consts, carried = params["num_consts"], params["num_carry"]
+        consts, carried = _counts(params)
         body, level = params["jaxpr"], len(self.scopes)
         if params["length"] == 1:
             return self.once(body, inputs, consts + carried, carried, where)
@@ -256,6 +256,14 @@ class _Flattener:
         bodies = [self.body(b, [], arguments, branch=True) for b in params["branches"]]
         shapes = [(v.shape, v.dtype) for v in bodies[0].outputs]
         return self.add(Equation("cond", [index], [], {}, where, bodies), shapes)
+
+
+def _counts(params: dict[str, Any]) -> tuple[int, int]:
+    """How many inputs of a scan are constants, and how many are carried: as JAX says since 0.12."""
+    if "ft_in" not in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carried, _ = (len(list(part)) for part in params["ft_in"].unpack())
+    return consts, carried
 
 
 def _closed(jaxpr: Any) -> ClosedJaxpr:

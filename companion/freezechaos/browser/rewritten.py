@@ -220,8 +220,15 @@ REWRITTEN: dict[str, Callable[..., Callable[..., Any]]] = {
     "iota_2x32_shape": _counts,
     "logistic": lambda **_: lambda x: 1 / (1 + jnp.exp(-x)),
     "square": lambda **_: lambda x: x * x,
+    "one_minus_square": lambda **_: lambda x: (1 + x) * (1 - x),
+    "polynomial": lambda **_: (
+        lambda x, *coefficients: reduce(lambda sum_, c: sum_ * x + c, reversed(coefficients))
+    ),
     "stack": lambda *, axis, **_: (
         lambda *arrays: lax.concatenate([lax.expand_dims(a, [axis]) for a in arrays], axis)
+    ),
+    "unstack": lambda *, axis, **_: (
+        lambda x: [lax.index_in_dim(x, k, axis, keepdims=False) for k in range(x.shape[axis])]
     ),
     "tile": _tile,
     "top_k": _top_k,
