@@ -228,7 +228,7 @@ def test_the_map_of_phases_is_the_kernel_at_every_place(explorers: dict[str, Exp
     betas, means = (np.linspace(0, ends[-1], n) for ends, n in zip(REACH, FIELD, strict=True))
     for activation, depth in (("relu", 8), ("gelu", 45)):
         field = explorers["phases"].at(activation=activation, depth=depth)["apart"]
-        for row, column in ((0, 0), (57, 57), (12, 40), (30, 3)):
+        for row, column in ((0, 0), (32, 38), (7, 25), (30, 3)):
             place = {"beta": betas[column], "mean": means[row]}
             there = explorers["phases"].at(activation=activation, depth=depth, **place)
             assert field[row, column] == pytest.approx(1 - there["right"], abs=2e-6)
@@ -318,6 +318,49 @@ def test_the_button_draws_again_and_round(
         expect(sentence).to_have_text(words)
         expect(page.locator("output").first).to_have_text(str(number))
         again.press("Enter")
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_point_among_the_phases_follows_mouse_keys_and_finger(
+    browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer]
+) -> None:
+    phases = explorers["phases"]
+    page = browser.new_page(viewport={"width": 1000, "height": 900}, has_touch=True)
+    page.goto(f"{publish(phases)}#phases:depth=128")
+    handle, canvas = page.get_by_role("slider", name="drag"), page.locator(".fc-stage canvas")
+    sentence = page.locator(".fc-sentence")
+    box = canvas.bounding_box()
+    assert box
+    x, y = (box["x"] + box["width"] * at / 95 for at in (10, 90)), box["y"] + box["height"] * 0.8
+    chaos, freeze = ((place, y) for place in x)
+    page.mouse.move(*freeze)
+    page.mouse.down()
+    page.mouse.up()
+    expect(sentence).to_contain_text(
+        "with 16.0% of its power in the mean, β = 0.90".replace(" = ", "\u00a0=\u00a0")
+    )
+    expect(sentence).to_contain_text("freeze")
+    handle.press("ArrowLeft")
+    handle.press("ArrowUp")
+    expect(sentence).to_contain_text("with 17.0% of its power in the mean, β\u00a0=\u00a00.89")
+    page.touchscreen.tap(*chaos)
+    expect(sentence).to_contain_text("β\u00a0=\u00a00.10")
+    expect(sentence).to_contain_text("chaos")
+    red, blue = (
+        page.evaluate(
+            """([x, y]) => {
+              const canvas = document.querySelector(".fc-stage canvas");
+              const { left, top } = canvas.getBoundingClientRect();
+              const pixel = canvas.getContext("2d").getImageData(x - left, y - top, 1, 1).data;
+              return pixel[0] - pixel[2];
+            }""",
+            place,
+        )
+        for place in (chaos, freeze)
+    )
+    assert red > 50
+    assert blue < -50
     page.close()
 
 

@@ -33,13 +33,13 @@ COVARIANCES = [
     0.999,
     1,
 ]
-REACH = np.linspace(0, 0.95, 20), np.linspace(0, 0.8, 17)  # bias share, share of the mean
+REACH = np.linspace(0, 0.95, 20), np.round(np.linspace(0, 0.8, 81), 2)  # of bias, of the mean
 REGIMES = Bands(
     "r",
     [1 - regimes.EDGE_WIDTH, 1 + regimes.EDGE_WIDTH],
     ["freeze", "the edge", "chaos"],
 )
-FIELD = 58, 58  # places of the map along both
+FIELD = 39, 33  # places of the map along both
 DEPTHS_SEEN = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)
 LONGEST = 999.0  # layers of the depth scale, which is infinite on the edge
 

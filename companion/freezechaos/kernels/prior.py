@@ -85,7 +85,8 @@ def draw_on_circle(
     angles = (2 * np.pi / points) * (number[:, None] * number[None] % points).astype(jnp.float32)
     cosines, sines = jnp.cos(angles), jnp.sin(angles)
     sums = cosines @ nngp(activation, beta, depth, cosines[1 % points])
-    sizes = jnp.sqrt(jnp.maximum(sums, 0) / points)
+    rounding = 4 * points * float(jnp.finfo(sums.dtype).eps)  # all sums together are `points`
+    sizes = jnp.sqrt(jnp.where(sums > rounding, sums, 0) / points)
     a, b = jax.random.normal(key, (2, points))
     return cosines @ (sizes * a) + sines @ (sizes * b)
 
