@@ -13,6 +13,8 @@ from mpmath import acos, asin, cosh, exp, mp, mpf, pi, sinh, sqrt
 
 from freezechaos.activations import (
     Activation,
+    DualMap,
+    Offset,
     leaky_relu,
     normalized,
     recentred,
@@ -409,6 +411,27 @@ class TestBadInput:
     def test_slope_of_leaky_relu(self, slope):
         with pytest.raises(ValueError, match=rf"`negative_slope` must be finite; got {slope}"):
             leaky_relu(slope)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "softplus", "tanh"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_a_constant_is_mixed_in_as_in_a_function(name: str, share: float) -> None:
+    """Against the same function, made as one of the reader's own."""
+    base = normalized(name)
+    mixed = standardized(lambda z: jnp.sqrt(share) + jnp.sqrt(1 - share) * base(z))
+    offset = jax.jit(lambda share, rho: _maps(Offset(base, share), rho))
+    rho = jnp.linspace(-1.0, 1, 41)
+    for found, expected in zip(offset(share, rho), _maps(mixed, rho), strict=True):
+        np.testing.assert_allclose(found, expected, atol=3e-6)
+    assert mixed.derivative_second_moment == pytest.approx(
+        float(Offset(base, share).derivative_second_moment), rel=1e-9
+    )
+
+
+def _maps(sigma: DualMap, rho: jax.Array) -> tuple[jax.Array, ...]:
+    gap = 1 - rho
+    parts = (sigma.dual, rho), (sigma.derivative_dual, rho), (sigma.dual_gap, gap)
+    return tuple(function(places) for function, places in parts)
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu", "softplus", "tanh"])

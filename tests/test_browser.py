@@ -365,6 +365,16 @@ def test_an_unknown_primitive_is_named_with_its_function_and_line() -> None:
         browser.compile(spectrum, normal(3, 3))
 
 
+def test_a_loop_with_turns_for_each_entry_is_refused() -> None:
+    """What vmap makes of it has a condition for each entry, which no loop of a page has."""
+
+    def function(turns: jax.Array) -> jax.Array:
+        return jax.vmap(lambda n: lax.fori_loop(0, n, lambda _, y: y + 1.0, 0.0))(turns)
+
+    with pytest.raises(browser.Unsupported, match=r"Use jax\.lax\.map"):
+        browser.compile(function, jnp.arange(3))
+
+
 def test_what_is_computed_twice_or_never_is_not_in_the_code() -> None:
     once = browser.compile(lambda x: jnp.tanh(x) ** 2, normal(3))
     twice = browser.compile(lambda x: (jnp.tanh(x) * jnp.tanh(x), jnp.sin(x))[0], normal(3))

@@ -18,6 +18,7 @@ from freezechaos.networks import (
     FullyConnected,
     Scanned,
     circle,
+    newborn,
     on_sphere,
 )
 from freezechaos.networks import convolutions as formulations
@@ -504,3 +505,62 @@ def test_compiled_code_draws_the_same_weights(kind: str) -> None:
     for drawn, compiled in zip(arrays(key), jax.jit(arrays)(key), strict=True):
         assert drawn.shape == compiled.shape
         assert jnp.array_equal(drawn, compiled)
+
+
+class TestNewborn:
+    @pytest.mark.parametrize("layer_norm", [None, "before", "after"])
+    @pytest.mark.parametrize("depth", [2, 4])
+    def test_is_the_network_of_its_weights(self, inputs, layer_norm, depth):
+        key, width, beta = jax.random.key(3), 9, 0.3
+        found = newborn(RELU, beta, depth, inputs, width, layer_norm=layer_norm, key=key)
+        widths = [3, *[width] * (depth - 1), 1]
+        network = FullyConnected(widths, RELU, beta, layer_norm=layer_norm, key=key)
+        for part, drawn in zip(("weights", "biases"), _drawn(key, widths), strict=True):
+            network = eqx.tree_at(lambda n, part=part: getattr(n, part), network, drawn)
+        entering, outputs = network.forward(inputs)
+        np.testing.assert_allclose(found.outputs, outputs[:, 0], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found.hidden, entering[-1], rtol=1e-5, atol=1e-5)
+        given = 0.91 * np.asarray(entering[-1] @ entering[-1].T) / width + 0.09
+        np.testing.assert_allclose(found.covariance, given, rtol=1e-5, atol=1e-5)
+
+    def test_depth_and_beta_may_be_traced(self, inputs):
+        @jax.jit
+        def outputs(beta, depth):
+            return newborn(RELU, beta, depth, inputs, 7, key=jax.random.key(0)).outputs
+
+        for beta, depth in ((0.0, 2), (0.5, 6)):
+            known = newborn(RELU, beta, depth, inputs, 7, key=jax.random.key(0)).outputs
+            np.testing.assert_allclose(outputs(beta, depth), known, rtol=1e-5, atol=1e-6)
+
+    def test_given_its_hidden_layers_it_is_gaussian(self, inputs):
+        """Of one hidden layer, many last ones: their covariance within five standard errors."""
+        found = newborn(RELU, 0.3, 2, inputs, 5, key=jax.random.key(4))
+        weights = np.random.default_rng(0).standard_normal((100_000, 6))
+        root = np.sqrt(0.91 / 5) * np.asarray(found.hidden)
+        drawn = weights[:, :5] @ root.T + 0.3 * weights[:, 5:]
+        sizes = np.outer(*[np.diag(found.covariance)] * 2)
+        error = np.sqrt((sizes + np.asarray(found.covariance) ** 2) / len(weights))
+        assert np.all(np.abs(drawn.T @ drawn / len(weights) - found.covariance) < 5 * error)
+
+    def test_what_does_not_fit_is_refused(self, inputs):
+        with pytest.raises(ValueError, match='`layer_norm` must be "before" or "after"'):
+            newborn(RELU, 0.3, 2, inputs, 5, layer_norm="between", key=jax.random.key(0))
+        with pytest.raises(ValueError, match="`width` must be"):
+            newborn(RELU, 0.3, 2, inputs, 0, key=jax.random.key(0))
+        with pytest.raises(ValueError, match="`depth` must be 2 or more"):
+            newborn(RELU, 0.3, 1, inputs, 5, key=jax.random.key(0))
+
+
+def _drawn(key, widths):
+    """What a newborn network draws for a `FullyConnected` of these widths."""
+    shapes = list(zip(widths[1:], widths[:-1], strict=True))
+    numbers = [*range(1, len(shapes)), 0]  # the last layer has the same weights at every depth
+    keys = [jax.random.split(jax.random.fold_in(key, number)) for number in numbers]
+    weights = tuple(
+        jax.random.normal(k[0], (before, after)).T
+        for k, (after, before) in zip(keys, shapes, strict=True)
+    )
+    biases = tuple(
+        jax.random.normal(k[1], (1, after))[0] for k, (after, _) in zip(keys, shapes, strict=True)
+    )
+    return weights, biases

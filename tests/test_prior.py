@@ -52,6 +52,29 @@ def test_equal_and_opposite_rows_stay_together_in_chaos(inputs: jax.Array) -> No
     np.testing.assert_allclose(scaled, same, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("activation", "beta", "depth"),
+    [(RELU, 0.0, 30), (RELU, 0.3, 3), (standardized("erf"), 0.6, 20)],
+    ids=["chaos", "shallow", "freeze"],
+)
+@pytest.mark.parametrize("points", [1, 9, 24])
+def test_on_the_circle_the_moments_are_the_covariance(
+    activation: Activation, beta: float, depth: int, points: int
+) -> None:
+    """Within five standard errors; the numbers of a traced draw are those of a known one."""
+    keys = jax.random.split(jax.random.key(5), DRAWS)
+
+    def one(beta: jax.Array, depth: jax.Array, key: jax.Array) -> jax.Array:
+        return kernels.draw_on_circle(activation, beta, depth, points, key=key)
+
+    drawn = jax.jit(jax.vmap(one, (None, None, 0)))(beta, depth, keys)
+    again = kernels.draw_on_circle(activation, beta, depth, points, key=keys[7])
+    np.testing.assert_allclose(drawn[7], again, atol=1e-5)
+    apart = 2 * np.pi * np.subtract.outer(np.arange(points), np.arange(points)) / points
+    expected = np.asarray(kernels.nngp(activation, beta, depth, jnp.cos(jnp.asarray(apart))))
+    assert np.all(np.abs(moments(drawn) - expected) < 5 * np.sqrt((1 + expected**2) / DRAWS))
+
+
 def test_wide_networks_have_these_moments() -> None:
     """One hidden layer: the covariance is exact at every width."""
     points = circle(jnp.array([0.0, 1.0, 2.5]))

@@ -23,6 +23,10 @@ CASES = [
 ]
 
 
+def _layer(act, beta, covariance):
+    return (1 - beta**2) * act.dual(covariance) + beta**2
+
+
 class TestCharacteristicValue:
     @pytest.mark.parametrize("beta", [0.0, 0.1, 0.5, 0.9])
     def test_closed_forms(self, beta):
@@ -115,6 +119,15 @@ class TestFarDown:
             deep = kernels.nngp(act, beta, 600, jnp.array([-0.5, 0.2, 0.9], jnp.float64))
         assert image == pytest.approx(sigma, abs=1e-12)
         np.testing.assert_allclose(deep, sigma, rtol=0, atol=1e-10)
+
+        r = jnp.float32(regimes.characteristic_value(act, beta))
+        crossed = jax.jit(lambda b, r: regimes.crossing(lambda c: _layer(act, b, c), r))(beta, r)
+        assert float(crossed) == pytest.approx(sigma, abs=1e-5)
+
+    @pytest.mark.parametrize(("beta", "r"), [(0.0, 1.0), (0.3, 0.91), (0.9, 0.19)])
+    def test_outside_chaos_nothing_is_crossed(self, beta, r):
+        relu = standardized("relu")
+        assert regimes.crossing(lambda c: _layer(relu, beta, c), r) == 1
 
     def test_fixed_point_outside_chaos_is_1(self):
         assert regimes.fixed_point(standardized("relu"), 0.3) == 1

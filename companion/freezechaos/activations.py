@@ -43,7 +43,7 @@ class End:
     Chebyshev series on 0 <= x <= 2^-power.
     """
 
-    value: float
+    value: Any
     slope: float
     power: float
     coefficients: np.ndarray = field(repr=False)
@@ -216,6 +216,49 @@ class Activation(DualMap):
         """sum_{k>=2} a_k^2 rho^k and its derivative, for |rho| <= 1/2."""
         length = 26 if rho.dtype == jnp.float32 else CENTRE_LENGTH
         return power_series([float(coefficient) for coefficient in self.centre[: length + 1]], rho)
+
+
+@dataclass(frozen=True, eq=False)
+class Offset(DualMap):
+    """A normalized activation and a constant, together of second moment 1.
+
+    With a_0^2 the share of the constant, R = a_0^2 + (1 - a_0^2) R_base. For layer maps and
+    kernels where the share is traced; `recentred` makes an `Activation` for a known one.
+
+    Attributes:
+        base: the normalized activation.
+        share: a_0^2, in [0, 1).
+    """
+
+    base: Activation
+    share: Any
+    second_moment = 1.0
+
+    @property
+    def derivative_second_moment(self) -> Any:
+        """E[sigma'(Z)^2] = R'(1)."""
+        return (1 - self.share) * self.base.derivative_second_moment
+
+    @property
+    def affine_part(self) -> tuple[Any, Any]:
+        """a_0^2 and a_1^2."""
+        return self.share, (1 - self.share) * self.base.affine_part[1]
+
+    @property
+    def plus(self) -> End:
+        """The end at 1, which is that of the base."""
+        return self.base.plus
+
+    @property
+    def minus(self) -> End:
+        """The end at -1."""
+        value = self.share + (1 - self.share) * self.base.minus.value
+        return replace(self.base.minus, value=value)
+
+    def centre_series(self, rho: Array) -> tuple[Array, Array]:
+        """sum_{k>=2} a_k^2 rho^k and its derivative, for |rho| <= 1/2."""
+        series, derivative = self.base.centre_series(rho)
+        return (1 - self.share) * series, (1 - self.share) * derivative
 
 
 def standardized(name_or_callable: str | Callable[[Array], Array]) -> Activation:

@@ -5,12 +5,13 @@ stretches the gap between two close inputs. Below 1 the scaled NTK tends to a co
 above 1 to a Kronecker delta (chaos).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
@@ -96,6 +97,29 @@ def fixed_point(activation: Activation, beta: Number) -> float:
             image = (1 - beta**2) * float(activation.dual_gap(jnp.float64(middle)))
             low, high = (middle, high) if image > middle else (low, middle)
     return 1 - (low + high) / 2
+
+
+def crossing(layer: Callable[[Array], Array], r: Float[ArrayLike, ""]) -> Float[Array, ""]:
+    """Where the map of one layer meets the diagonal below 1, in [0, 1); 1 where r <= 1.
+
+    By bisection: below that place the map lies above the diagonal, and beyond it below. As
+    `fixed_point`, to the digits of the floats, but what it is given may be traced.
+
+    Arguments:
+        layer: Sigma -> (1 - beta^2) R(Sigma) + beta^2.
+        r: its slope at 1, which may be infinite.
+    """
+    r = jnp.asarray(r)
+
+    def halved(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        rises = layer(middle) > middle
+        return jnp.where(rises, middle, low), jnp.where(rises, high, middle)
+
+    ends = (jnp.zeros_like(r), jnp.ones_like(r))
+    low, high = lax.fori_loop(0, 50 if r.dtype == jnp.float64 else 24, halved, ends)
+    return jnp.where(r > 1, (low + high) / 2, 1)
 
 
 def decay_rate(activation: Activation, beta: Number) -> float:

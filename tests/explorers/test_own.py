@@ -178,6 +178,7 @@ def agree(
         np.testing.assert_allclose(found["theta"], theta, atol=1e-7, err_msg=message)
     r = sigma.derivative_second_moment * (1 - 0.3) * (1 + 0.3)
     np.testing.assert_allclose(pages[0]["r"], r, rtol=1e-9)
+    np.testing.assert_allclose(pages[0]["meets"], regimes.fixed_point(sigma, 0.3), atol=1e-9)
     if critical > 0:  # r is 1 there
         np.testing.assert_allclose(pages[-1]["r"], 1, rtol=1e-9)
     np.testing.assert_allclose(found["shares"], sigma.centre[: own.DEGREE + 1], atol=1e-10)
@@ -195,7 +196,10 @@ def test_a_jump_is_told(page: Page, formula: str) -> None:
     assert found["r"] == ["inf"]
     assert found["theta"] == [1, *[0] * (len(DEGREES) - 1)]
     if places == [0.0]:  # the arcsine law
-        x, y = (np.reshape(found[name], (2, -1))[0] for name in "xy")
+        x, y = (np.reshape(found[name], (3, -1))[0] for name in "xy")
+        (meets,) = found["meets"]
+        assert meets == pytest.approx(0.91 * 2 / np.pi * np.arcsin(meets) + 0.09, abs=1e-12)
+        assert meets < 1
         image = 2 / np.pi * np.arcsin(x)
         middle = np.abs(x) < 0.9
         np.testing.assert_allclose(y[middle], 0.91 * image[middle] + 0.09, atol=1e-9)

@@ -21,7 +21,7 @@ from freezechaos import (
     regimes,
     spectra,
 )
-from freezechaos.activations import recentred
+from freezechaos.activations import recentred, standardized
 from freezechaos.explorers import (
     Explorer,
     ancestry,
@@ -43,9 +43,11 @@ from freezechaos.explorers import (
     learning_curves,
     mixing,
     moving_origin,
+    neurons,
     normalizing,
     ntk_on_the_circle,
     odd,
+    one_layer,
     one_neuron,
     one_push,
     own_activation,
@@ -61,11 +63,17 @@ from freezechaos.explorers import (
     two_candidates,
     two_value_model,
 )
-from freezechaos.explorers.fully_connected import DEGREES, named_activation, named_regime
+from freezechaos.explorers.fully_connected import (
+    DEGREES,
+    FIELD,
+    REACH,
+    named_activation,
+    named_regime,
+)
 from freezechaos.explorers.grid import LEVELS
-from freezechaos.explorers.prior import APART, BETAS, DEPTHS, ROUND, WIDTHS, draw
+from freezechaos.explorers.prior import APART, ROUND, WIDTHS
 from freezechaos.gan import study
-from freezechaos.networks import FullyConnected, circle
+from freezechaos.networks import FullyConnected, circle, newborn
 
 ACTIVATIONS = ("relu", "normalized relu", "erf")
 PAGES = {
@@ -78,7 +86,7 @@ PAGES = {
         "own": own_activation,
     },
     "04_trainability_and_generalization": {"learning": learning_curves},
-    "05_layer_norm_and_nonlinearity": {"slider": layer_norm_bench},
+    "05_layer_norm_and_nonlinearity": {"slider": layer_norm_bench, "layer": one_layer},
     "06_batch_norm_and_the_constant_mode": {"batch": batch_norm_spectra, "neuron": one_neuron},
     "07_batch_norm_decomposed": {
         "origin": moving_origin,
@@ -174,21 +182,76 @@ def test_the_staircase_ends_at_the_covariance(
         assert shown["x"][1, :13] == pytest.approx([start, *rho[:-1]], abs=2e-4)
         assert shown["y"][1, :13] == pytest.approx(rho, abs=2e-4)
         assert np.ptp(shown["y"][1, 12:]) < 1e-6
+        assert shown["way"] == pytest.approx(rho, abs=2e-4)
+        meets = regimes.fixed_point(sigma, beta)
+        assert shown["meets"] == pytest.approx(meets, abs=2e-4)
+        assert shown["x"][2] == pytest.approx(np.full(25, meets), abs=2e-4)
+        assert shown["y"][2] == pytest.approx(np.full(25, meets), abs=2e-4)
 
 
-def test_the_phases_say_what_theory_says(explorers: dict[str, Explorer]) -> None:
-    for activation, beta in (("erf", 0.3), ("tanh", 0.7), ("normalized relu", 0.0)):
-        sigma = named_activation(activation)
-        said = explorers["phases"].sentence(activation=activation, beta=beta)
-        assert f", {regimes.regime(sigma, beta)}. " in said
-        r, layers = numbers(said, r"r = ([\d.]+), .* in about ([\d.]+) layers")
-        assert r == pytest.approx(float(regimes.characteristic_value(sigma, beta)), abs=6e-4)
+@pytest.mark.parametrize(
+    ("activation", "beta", "mean"),
+    [("relu", 0.0, 0.31831), ("relu", 0.37, 0.0), ("tanh", 0.7, 0.42), ("softplus", 0.1, 0.05)],
+)
+def test_the_phases_say_what_theory_says(
+    explorers: dict[str, Explorer], activation: str, beta: float, mean: float
+) -> None:
+    """By a function with that mean, and by the bias share that acts as the mean does."""
+    base = named_activation(f"normalized {activation}")
+    sigma = standardized(lambda z: np.sqrt(mean) + np.sqrt(1 - mean) * base(z))
+    setting = {"activation": activation, "beta": beta, "mean": mean}
+    r = float(regimes.characteristic_value(sigma, beta))
+    for depth in (1, 8, 128):
+        said = explorers["phases"].sentence(depth=depth, **setting)
+        regime = "the edge" if abs(r - 1) < 5e-4 else regimes.regime(sigma, beta)
+        assert f", {regime}. At depth" in said
+        found, right = numbers(said, r"r = ([\d.]+), .* share ([−\d.]+) of")
+        assert found == pytest.approx(r, abs=6e-4)
+        assert right == pytest.approx(float(kernels.ntk(sigma, beta, depth, 0.0)), abs=6e-4)
+        larger = np.sqrt(beta**2 + (1 - beta**2) * mean)
+        same = 1 - (1 - beta**2) / (1 - larger**2)
+        if depth > 1:
+            theta = float(kernels.ntk(base, larger, depth, same))
+            assert right == pytest.approx(theta, abs=6e-4)
+    if abs(r - 1) > 1e-3:
+        (layers,) = numbers(said, r"in about ([\d.]+) layers\.$")
         assert layers == pytest.approx(regimes.depth_scale(sigma, beta), rel=6e-3)
-        theta = explorers["phases"].interpolated(activation=activation, beta=beta)["theta"]
-        assert theta[0, 5] == pytest.approx(float(kernels.ntk(sigma, beta, 32, 0.9)), abs=5e-5)
-    said = explorers["phases"].sentence(activation="relu", beta=0.0)
-    assert "the edge" in said
-    assert said.endswith("in more than 999 layers.")
+    else:
+        assert said.endswith("in more than 999 layers.")
+    theta = explorers["phases"].at(**setting)["theta"]
+    for cosine, curve in zip((0.9, 0.0), theta, strict=True):
+        expected = [float(kernels.ntk(sigma, beta, L, cosine)) for L in (1, 8, 128)]
+        assert curve[[0, 5, 13]] == pytest.approx(expected, abs=5e-5)
+
+
+def test_the_map_of_phases_is_the_kernel_at_every_place(explorers: dict[str, Explorer]) -> None:
+    betas, means = (np.linspace(0, ends[-1], n) for ends, n in zip(REACH, FIELD, strict=True))
+    for activation, depth in (("relu", 8), ("gelu", 45)):
+        field = explorers["phases"].at(activation=activation, depth=depth)["apart"]
+        for row, column in ((0, 0), (32, 38), (7, 25), (30, 3)):
+            place = {"beta": betas[column], "mean": means[row]}
+            there = explorers["phases"].at(activation=activation, depth=depth, **place)
+            assert field[row, column] == pytest.approx(1 - there["right"], abs=2e-6)
+
+
+def test_everyone_stands_where_the_map_says(explorers: dict[str, Explorer]) -> None:
+    phases = explorers["phases"]
+    lines = phases.spec["views"][0]["lines"]
+    for line in lines:
+        if line["label"] == "r = 1":
+            for x, y in zip(line["x"][::13], line["y"][::13], strict=True):
+                beta, mean = (
+                    np.interp(p, range(len(v)), v) for p, v in zip((x, y), REACH, strict=True)
+                )
+                assert phases.at(beta=beta, mean=mean, **line["where"])["r"] == pytest.approx(
+                    1, abs=1e-4
+                )
+    he = next(line for line in lines if line["label"] == "He initialization")
+    relu = named_activation("relu")
+    assert np.interp(he["y"][0], range(len(REACH[1])), REACH[1]) == pytest.approx(relu.mean**2)
+    assert ", the edge. " in phases.sentence()
+    assert phases.start["beta"] == 0
+    assert phases.start["mean"] == pytest.approx(1 / np.pi)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.3, 0.9])
@@ -201,49 +264,120 @@ def test_width_leads_the_covariances_to_the_theory(
     for depth in (2, 8):
         setting = {"activation": activation, "beta": beta, "depth": depth}
         limit = np.asarray(kernels.nngp(sigma, beta, depth, jnp.cos(jnp.deg2rad(APART))))
-        first, *_, last = (birth.interpolated(width=n, **setting)["covariance"] for n in WIDTHS)
-        assert first[4] == pytest.approx(limit, abs=2e-4)
-        assert last[4] == pytest.approx(limit, abs=2e-4)
-        far, close = (np.max(np.abs(given[:4] - limit)) for given in (first, last))
-        # a layer of n neurons adds a variance of (1 - beta^2)^2 (E sigma^4 - 1) / n, at most 5 / n
-        assert close < 4 * np.sqrt(5 * (depth - 1) / WIDTHS[-1])
+        narrow, *_, wide, widest = (birth.at(width=n, **setting)["covariances"] for n in WIDTHS)
+        assert narrow[-1] == pytest.approx(limit, abs=1e-5)
+        assert widest == pytest.approx(np.tile(limit, (22, 1)), abs=1e-5)
+        far, close = (np.mean(np.abs(given[:-1] - limit)) for given in (narrow, wide))
         assert close < far
-        said = birth.sentence(width=1024, **setting)
-        low, high, right = numbers(said, r"between ([\d.]+) and ([\d.]+) .* angle is ([−\d.]+)\.")
-        assert [low, high] == pytest.approx([last[:4, 0].min(), last[:4, 0].max()], abs=6e-3)
+        if depth == 2:  # exact in the mean at every width
+            error = wide[:-1].std(axis=0, ddof=1) / np.sqrt(21)
+            assert (np.abs(wide[:-1].mean(axis=0) - limit) < 4 * error + 1e-5).all()
+        said = birth.sentence(width="64", **setting)
+        own, low, high, right = numbers(
+            said, r"variance ([\d.]+) in this .* between ([\d.]+) and ([\d.]+) .* is ([−\d.]+)\.$"
+        )
+        ends = [wide[20, 0], wide[:20, 0].min(), wide[:20, 0].max()]
+        assert [own, low, high] == pytest.approx(ends, abs=6e-3)
         assert right == pytest.approx(float(kernels.nngp(sigma, beta, depth, 0.0)), abs=6e-3)
         assert "−0.00" not in said
 
 
 def test_random_functions_have_the_symmetries_of_networks(explorers: dict[str, Explorer]) -> None:
     half = len(ROUND) // 2
-    for width, depth in itertools.product((4, 1024), (2, 16)):
-        shown = explorers["birth"].interpolated(
-            width=width, depth=depth, beta=0.0, activation="erf"
-        )["functions"]
+    for width, depth in itertools.product(("4", "64", "∞"), (2, 16)):
+        setting = {"width": width, "depth": depth, "beta": 0.0, "activation": "erf"}
+        shown = explorers["birth"].at(**setting)["functions"]
         assert shown[:, half:] == pytest.approx(-shown[:, : half + 1], abs=1e-3)
         assert shown[:, -1] == pytest.approx(shown[:, 0], abs=1e-3)
 
 
-def test_random_functions_are_those_of_finite_networks() -> None:
-    """Its draws, put into a network of the package, give the same outputs."""
-    width, depth, beta, activations = 4, 3, 0.3, ("erf", "relu")
-    key = jax.random.key(2)
-    outputs, _ = draw(key, width, activations)
-    drawn = [
-        jax.random.normal(k, (before + 1, width + 1))
-        for k, before in zip(jax.random.split(key, max(DEPTHS)), (2, width, width), strict=False)
-    ]
-    drawn = [*(z[:, :-1] for z in drawn[:-1]), drawn[-1][:, -1:]]
-    for k, name in enumerate(activations):
-        sigma = named_activation(name)
-        network = FullyConnected([2, width, width, 1], sigma, beta, key=key)
-        for part, rows in (("weights", slice(-1)), ("biases", -1)):
-            values = tuple(z[rows].T for z in drawn)
-            network = eqx.tree_at(lambda n, part=part: getattr(n, part), network, values)
-        expected = jax.vmap(network)(circle(jnp.deg2rad(ROUND)))[:, 0]
-        found = outputs[depth - 2, k, BETAS.index(beta)]
-        assert found == pytest.approx(np.asarray(expected), abs=1e-5)
+def test_drawn_again_a_network_is_among_those_before(explorers: dict[str, Explorer]) -> None:
+    for width in ("16", "∞"):
+        first, second = (explorers["birth"].at(draw=n, width=width) for n in (20, 21))
+        for name, last in (("functions", None), ("covariances", -1)):
+            kept, now = first[name][:last], second[name][:last]
+            assert now[:-1] == pytest.approx(kept[1:], abs=1e-5)
+            assert np.abs(now[-1] - kept[-1]).max() > (0.1 if name == "functions" else -1)
+    many = [explorers["birth"].at(draw=n, width="∞")["functions"] for n in range(20, 1020, 21)]
+    values = np.concatenate(many)[:, 0]
+    assert len(np.unique(values)) == len(values) == 1008
+    assert values.std() == pytest.approx(1, abs=4 / np.sqrt(2 * len(values)))
+
+
+@pytest.mark.browser
+def test_the_button_draws_again_and_round(
+    browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer]
+) -> None:
+    birth = explorers["birth"]
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto(f"{publish(birth)}#birth:width=16,depth=5,beta=0.33,activation=erf,draw=1018")
+    sentence, again = page.locator(".fc-sentence"), page.get_by_role("button", name="Draw again")
+    setting = {"width": "16", "depth": 5, "beta": 0.33, "activation": "erf"}
+    for number in (1018, 1019, 20, 21):
+        words = birth.sentence(draw=number, **setting).replace(" = ", "\u00a0=\u00a0")
+        expect(sentence).to_have_text(words)
+        expect(page.locator("output").first).to_have_text(str(number))
+        again.press("Enter")
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_point_among_the_phases_follows_mouse_keys_and_finger(
+    browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer]
+) -> None:
+    phases = explorers["phases"]
+    page = browser.new_page(viewport={"width": 1000, "height": 900}, has_touch=True)
+    page.goto(f"{publish(phases)}#phases:depth=128")
+    handle, canvas = page.get_by_role("slider", name="drag"), page.locator(".fc-stage canvas")
+    sentence = page.locator(".fc-sentence")
+    box = canvas.bounding_box()
+    assert box
+    x, y = (box["x"] + box["width"] * at / 95 for at in (10, 90)), box["y"] + box["height"] * 0.8
+    chaos, freeze = ((place, y) for place in x)
+    page.mouse.move(*freeze)
+    page.mouse.down()
+    page.mouse.up()
+    expect(sentence).to_contain_text(
+        "with 16.0% of its power in the mean, β = 0.90".replace(" = ", "\u00a0=\u00a0")
+    )
+    expect(sentence).to_contain_text("freeze")
+    handle.press("ArrowLeft")
+    handle.press("ArrowUp")
+    expect(sentence).to_contain_text("with 17.0% of its power in the mean, β\u00a0=\u00a00.89")
+    page.touchscreen.tap(*chaos)
+    expect(sentence).to_contain_text("β\u00a0=\u00a00.10")
+    expect(sentence).to_contain_text("chaos")
+    red, blue = (
+        page.evaluate(
+            """([x, y]) => {
+              const canvas = document.querySelector(".fc-stage canvas");
+              const { left, top } = canvas.getBoundingClientRect();
+              const pixel = canvas.getContext("2d").getImageData(x - left, y - top, 1, 1).data;
+              return pixel[0] - pixel[2];
+            }""",
+            place,
+        )
+        for place in (chaos, freeze)
+    )
+    assert red > 50
+    assert blue < -50
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("slug", ["birth", "cobweb", "layer", "phases"])
+def test_the_page_computes_as_python_does_at_the_corners(
+    browser: Browser, publish: Callable[..., str], explorers: dict[str, Explorer], slug: str
+) -> None:
+    explorer = explorers[slug]
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    address = publish(explorer)
+    for setting in itertools.islice(explorer.corners(), 0, None, 5):
+        settled = ",".join(f"{name}={value}" for name, value in setting.items())
+        page.goto(f"{address}#{slug}:{settled}")
+        words = explorer.sentence(**setting).replace(" = ", "\u00a0=\u00a0")
+        expect(page.locator(".fc-sentence")).to_have_text(words)
+    page.close()
 
 
 def test_the_origin_says_what_a_layer_keeps(explorers: dict[str, Explorer]) -> None:
@@ -411,7 +545,8 @@ def test_the_page_says_and_draws_the_same(
         words = explorer.sentence(**settings.get(slug, {})).replace(" = ", "\u00a0=\u00a0")
         expect(shown[slug].locator(".fc-sentence")).to_have_text(words)
     assert "still share 0.000 of" in shown["circle"].inner_text()
-    assert shown["birth"].locator("path.fc-curve").count() == 9
+    assert shown["birth"].locator("path.fc-curve").count() == 43
+    assert shown["birth"].locator("path.fc-faint").count() == 40
     assert (shown["circle"].locator("path.fc-round").get_attribute("d") or "").count(",") == 122
     assert {"1", "4", "16", "64"} <= set(shown["phases"].locator(".fc-tick").all_text_contents())
     page.close()
@@ -806,3 +941,25 @@ def test_words_are_packed_in_the_order_that_a_page_keeps(explorers: dict[str, Ex
     """Widget states are written with sorted keys: words would be read for each other's codes."""
     for explorer in explorers.values():
         assert list(explorer.spec["names"]) == sorted(explorer.spec["names"])
+
+
+@pytest.mark.parametrize("norm", ["none", "before", "after"])
+def test_a_layer_is_that_of_a_finite_network(explorers: dict[str, Explorer], norm: str) -> None:
+    """Its neurons sorted into bins, their mean, and the lines of the theory."""
+    setting = {"norm": norm, "width": "16", "depth": 3, "beta": 0.35, "draw": 7}
+    shown, relu = explorers["layer"].at(**setting), named_activation("relu")
+    places = neurons.APART * np.pi / 180
+    key = jax.random.fold_in(jax.random.key(5), 7)
+    born = newborn(
+        relu, 0.35, 3, circle(jnp.asarray(places)), 16, layer_norm=neurons.NORMS[norm], key=key
+    )
+    counted, _ = np.histogram(born.hidden[0], neurons.EDGES)
+    assert shown["histogram"] == pytest.approx(np.append(counted, 0) / 16, abs=1e-6)
+    assert shown["mean"] == pytest.approx(float(np.mean(born.hidden[0])), abs=1e-5)
+    assert shown["covariances"][2] == pytest.approx(np.asarray(born.covariance[0]), abs=1e-5)
+    for k, name in enumerate(("relu", "normalized relu")):
+        line = kernels.nngp(named_activation(name), 0.35, 3, jnp.cos(jnp.asarray(places)))
+        assert shown["covariances"][k] == pytest.approx(np.asarray(line), abs=1e-5)
+    if norm == "after":
+        assert shown["mean"] == pytest.approx(0, abs=1e-5)
+        assert shown["size"] == pytest.approx(1, abs=1e-4)

@@ -245,6 +245,11 @@ class _Flattener:
             closed = params[f"{name}_jaxpr"]
             inner = [self.value(var.aval, level) for var in closed.jaxpr.invars[len(given) :]]
             bodies.append(self.body(closed, inner, given))
+        if bodies[0].outputs[0].shape:
+            raise Unsupported(
+                f"a loop of as many turns for each entry, asked for at {where}: jax.vmap makes one "
+                "of a traced number of turns. Use jax.lax.map."
+            )
         shapes = [(v.shape, v.dtype) for v in bodies[1].inputs]
         return self.add(Equation("while", inputs[start:], [], {}, where, bodies), shapes)
 

@@ -16,7 +16,7 @@ with extra("explorers"):
     from freezechaos.explorers.learning import learning_curves
     from freezechaos.explorers.live import Live
     from freezechaos.explorers.mixing import hermite_mixer
-    from freezechaos.explorers.neurons import one_neuron
+    from freezechaos.explorers.neurons import one_layer, one_neuron
     from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
     from freezechaos.explorers.odd import (
         bistable_map,
@@ -63,6 +63,7 @@ __all__ = [
     "live_generator",
     "moving_origin",
     "ntk_on_the_circle",
+    "one_layer",
     "one_neuron",
     "one_push",
     "own_activation",

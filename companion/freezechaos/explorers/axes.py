@@ -31,6 +31,8 @@ class Axis:
             numbers in full, others with three digits.
         tabulated: without it `compute` never sees the axis; a view or the sentence reads it,
             such as the place of a pixel in a picture that is there as a whole.
+        press: what a button says that goes to the next value, after the last to the first, in
+            place of a slider: for a seed, "Draw again".
 
     Raises:
         ValueError: `values` does not increase, or `start` is none of what can be set.
@@ -44,6 +46,7 @@ class Axis:
     static: bool = False
     format: str = ""
     tabulated: bool = True
+    press: str = ""
 
     def __post_init__(self) -> None:
         grid = np.asarray(self.values)
@@ -90,7 +93,8 @@ class Axis:
 
     def spec(self) -> dict[str, Any]:
         fields = ("name", "label", "values", "start", "step", "format")
-        return {key: getattr(self, key) for key in fields} | _untabulated(self)
+        pressed = {"press": self.press} if self.press else {}
+        return {key: getattr(self, key) for key in fields} | pressed | _untabulated(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,6 @@
 """An explorer's own function, compiled for the page: no table, no grid, no interpolation."""
 
 import itertools
-import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from freezechaos.browser import compile
+from freezechaos.browser import compile, of_sizes
 from freezechaos.explorers.axes import Axis, Choice, Formula
-from freezechaos.explorers.grid import Compute, Pinned
+from freezechaos.explorers.grid import Compute, Pinned, Quantized
 from freezechaos.explorers.views import Map, View
 
 Column = Axis | Choice | Formula
@@ -24,25 +23,23 @@ def calling(axes: Iterable[Column]) -> dict[str, list[str]]:
 
 
 def sampled(axes: Iterable[Column]) -> tuple[Pinned, ...]:
-    """The start, with every combination of what chooses a program: what shapes are read off."""
-    return tuple(
-        Pinned(axis.name, axis.static, tuple(axis.values) if axis.static else (axis.start,))
-        for axis in axes
-    )
+    """The start alone: what shapes are read off."""
+    return tuple(Pinned(axis.name, axis.static, (axis.start,)) for axis in axes)
 
 
 def programs(compute: Compute, axes: Iterable[Column], outputs: Sequence[str]) -> bytes:
-    """One program for each combination of static axes and choices, compressed.
+    """A function of the number of a combination of static axes and choices to its program.
 
-    Each takes the other axes' values and returns the outputs in their order.
+    Compressed JavaScript; what programs have in common is there once. Each takes the other axes'
+    values and returns the outputs in their order.
     """
     looped, mapped = _parted(axes)
-    sources = [
-        _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
-                 [axis.name for axis in mapped], outputs)
-        for values in itertools.product(*(axis.values for axis in looped))
-    ]  # fmt: skip
-    return zlib.compress(json.dumps(sources).encode(), level=9)
+    sources = {
+        str(k): _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
+                         [axis.name for axis in mapped], outputs)
+        for k, values in enumerate(itertools.product(*(axis.values for axis in looped)))
+    }  # fmt: skip
+    return zlib.compress(of_sizes(sources).encode(), level=9)
 
 
 def _program(
@@ -62,10 +59,19 @@ def _parted(axes: Iterable[Column]) -> tuple[list[Column], list[Column]]:
     return kinds
 
 
-def check_compiled(views: Sequence[View], names: Mapping[str, Any], *, vectorized: bool) -> None:
+def check_compiled(
+    views: Sequence[View],
+    outputs: Mapping[str, Quantized],
+    names: Mapping[str, Any],
+    *,
+    vectorized: bool,
+) -> None:
     """Raise where a page that computes cannot show what only a table has."""
-    if any(isinstance(view, Map) for view in views):
-        raise ValueError("`compiled` has no table that a `Map` could draw. Take another view.")
+    if any(isinstance(view, Map) and not outputs[view.color].shape for view in views):
+        raise ValueError(
+            "`compiled` has no table that a `Map` could draw. Let `compute` give the whole map "
+            "as `color`, [rows, columns]."
+        )
     if names:
         raise ValueError(
             f"`words` of a compiled explorer must be `Bands` of a number; got functions for "

@@ -130,21 +130,20 @@ function inflated(data) {
   return new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate")));
 }
 
-// The mirror of compiled.programs: expressions, each a function of the axes that are its arguments. A
-// module through a Blob URL, for nothing else loads from file://.
+// The mirror of compiled.programs: a function of a number to a function of the axes that are its
+// arguments. A module through a Blob URL, for nothing else loads from file://.
 async function loadPrograms(spec, data) {
-  const sources = await inflated(data).json();
-  const module = `export default [${sources.map((source) => `() => ${source}`).join(",\n")}];`;
+  const module = `export default ${await inflated(data).text()};`;
   const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
-  const { default: makers } = await import(url).finally(() => URL.revokeObjectURL(url));
-  return { makers, programs: [] };
+  const { default: made } = await import(url).finally(() => URL.revokeObjectURL(url));
+  return { made, programs: [] };
 }
 
-function run({ axes, outputs, compiled: { looped, mapped } }, { makers, programs }, setting) {
+function run({ axes, outputs, compiled: { looped, mapped } }, { made, programs }, setting) {
   const named = (name) => axes.find((axis) => axis.name === name);
   const number = looped.map(named).reduce(
     (number, axis) => number * known(axis).length + positionOf(axis, setting[axis.name]), 0);
-  programs[number] ??= makers[number]();
+  programs[number] ??= made(number);
   const results = programs[number](...mapped.map((name) => setting[name]));
   return Object.fromEntries(outputs.map(({ name }, k) => [name, results[k]]));
 }
@@ -408,7 +407,24 @@ function settled(axis, text) {
 
 function makeControl(axis, turn) {
   if (axis.examples) return makeFormula(axis, turn); // in own.js
+  if (axis.press) return makePress(axis, turn);
   return axis.options ? makeChips(axis, turn) : makeSlider(axis, turn);
+}
+
+// A button to the next value, round and round.
+function makePress(axis, turn) {
+  const id = unique(axis.name);
+  const shown = h("output", { id });
+  let next;
+  const press = button(axis.press, () => turn({ [axis.name]: next }), { class: "fc-button fc-run" });
+  const element = h("div", { class: "fc-control" },
+    h("label", { for: id }, axis.label), shown, h("div", { class: "fc-row" }, press));
+  const draw = ({ setting }) => {
+    const place = positionOf(axis, setting[axis.name]);
+    next = valueAt(axis, (Math.round(place) + 1) % axis.values.length);
+    shown.textContent = show(axis, setting[axis.name]);
+  };
+  return { element, draw };
 }
 
 function makeSlider(axis, turn) {
@@ -477,7 +493,8 @@ function paintInto(svg, { width, height, nodes }, name) {
 
 function keyOf(view) {
   const kind = (k) => `fc-${view.styles?.[k] ?? "line"}`;
-  return view.series.map((label, k) => h("span", { class: kind(k), style: hueOf(view, k) }, label));
+  return view.series.flatMap((label, k) =>
+    label ? [h("span", { class: kind(k), style: hueOf(view, k) }, label)] : []);
 }
 
 const hueOf = (view, k) => `--hue: var(--fc-${view.colors[k]})`;
@@ -582,7 +599,11 @@ function paintCurves(view, look, width) {
   const left = Math.max(...marks.map((value) => textWidth(yText(value)))) + 12;
   const top = view.guides.some((guide) => guide.x !== null && guide.label) ? 26 : 10;
   const right = direct ? column : 10;
-  const box = frame(width, clamp(0.56 * width, 260, 380), { left, right, top, bottom: 48 });
+  const bottom = 48;
+  const side = Math.min(width - left - right, 380);
+  const box = view.square
+    ? { ...frame(left + right + side, top + bottom + side, { left, right, top, bottom }), width }
+    : frame(width, clamp(0.56 * width, 260, 380), { left, right, top, bottom });
   const x = scale(view.xRange, [0, box.w], view.xLog);
   const y = scale(view.yRange, [box.h, 0], view.yLog);
   const curves = readCurves(view, look).map((points) => points.map(([u, v]) => [x(u), y(v)]));
@@ -594,7 +615,7 @@ function paintCurves(view, look, width) {
       ...yAxis(box, marks.map((value) => [y(value), yText(value)]), true),
       ...xAxis(box, bottomMarks.map((value) => [x(value), tickText(value)]), view.xLabel),
       ...view.guides.flatMap((guide) => paintGuide(guide, look, x, y, box)),
-      inside(box, ...view.background.flatMap((fixed) => paintLine(fixed, x, y)), ...lines),
+      inside(box, ...held(view.background, look).flatMap((fixed) => paintLine(fixed, x, y, box)), ...lines),
       ...(direct ? endLabels(view, curves, box) : []),
     ],
   };
@@ -610,13 +631,24 @@ function readCurves(view, look) {
     [xs[xs.length === length ? i : k * length + i], ys[k * length + i]]));
 }
 
-function paintLine(fixed, x, y) {
+// The lines that are there at a setting.
+function held(lines, { setting }) {
+  const holds = ([name, option]) => setting[name] === option;
+  return lines.filter(({ where = {} }) => Object.entries(where).every(holds));
+}
+
+function paintLine(fixed, x, y, { w, h: tall }) {
   const points = fixed.x.map((value, k) => [x(value), y(fixed.y[k])]);
+  const style = `--hue: var(--fc-${fixed.color})`;
+  if (points.length === 1) {
+    const [[u, v]] = points;
+    return [paintCurve(trace(points, "dots"), "dots", style), text(u + 9, v - 7, fixed.label, { class: "fc-note" })];
+  }
   const [u, v] = points[Math.floor(0.7 * (points.length - 1))].map((start, k) =>
     points.length > 2 ? start : 0.3 * points[0][k] + 0.7 * points[1][k]);
   return [
-    s("path", { d: trace(points), class: "fc-fixed", style: `--hue: var(--fc-${fixed.color})` }),
-    text(u + 8, v + 14, fixed.label, { class: "fc-note" }),
+    s("path", { d: trace(points), class: "fc-fixed", style }),
+    text(Math.min(u + 8, w - textWidth(fixed.label) - 4), v + 18 > tall ? v - 6 : v + 14, fixed.label, { class: "fc-note" }),
   ];
 }
 
@@ -640,7 +672,8 @@ function paintGuide(guide, look, x, y, { left, top, w, h: tall, width }) {
 // Labels at the curves' ends, pushed apart until each has a line of its own.
 function endLabels(view, curves, { left, top, w, h: tall }) {
   const gap = 17;
-  const ends = curves.map((points, k) => ({ k, y: clamp(points.at(-1)[1], 0, tall) })).sort((a, b) => a.y - b.y);
+  const ends = curves.map((points, k) => ({ k, y: clamp(points.at(-1)[1], 0, tall) }))
+    .filter(({ k }) => view.series[k]).sort((a, b) => a.y - b.y);
   for (let k = 1; k < ends.length; k++) ends[k].y = Math.max(ends[k].y, ends[k - 1].y + gap);
   const over = Math.max(0, (ends.at(-1)?.y ?? 0) - tall);
   return ends.map(({ k, y }) =>
@@ -701,7 +734,7 @@ function makeMap(view, spec, grid, turn) {
     const wanted = JSON.stringify([others, box.w, box.h, dark]);
     if (painted !== wanted) paintField(canvas, box, view, spec, grid, look, spec.diverging[Number(dark)]);
     painted = wanted;
-    paintInto(svg, { ...box, nodes: mapNodes(view, along, box) }, `${view.description}. ${look.text}`);
+    paintInto(svg, { ...box, nodes: mapNodes(view, along, box, look) }, `${view.description}. ${look.text}`);
     placeHandle(handle, box, along, look);
   };
   letDrag(stage, handle, () => box, along, turn);
@@ -743,14 +776,15 @@ function mapMarks(axis, most) {
   return values.map((value) => [positionOf(axis, value), tickText(value, 3)]);
 }
 
-function mapNodes(view, along, box) {
+function mapNodes(view, along, box, look) {
   const rows = mapMarks(along.y, 6).map(([place, words]) => [box.y(place), words]);
   const columns = mapMarks(along.x, clamp(box.w / 50, 3, 8)).map(([place, words]) => [box.x(place), words]);
   return [
     ...yAxis(box, rows, false),
     ...(along.y.options ? [] : [text(0, 14, along.y.label)]),
     ...xAxis(box, columns, along.x.label),
-    inside(box, ...view.lines.flatMap((fixed) => (along.y.step ? paintBars : paintLine)(fixed, box.x, box.y))),
+    inside(box, ...held(view.lines, look).flatMap((fixed) =>
+      (along.y.step ? paintBars : paintLine)(fixed, box.x, box.y, box))),
   ];
 }
 
@@ -791,14 +825,17 @@ function paintField(canvas, box, view, spec, grid, look, shades) {
 function readField(view, spec, grid, look) {
   const axes = tabulated(spec);
   const [i, j] = [view.x, view.y].map((name) => axes.findIndex((axis) => axis.name === name));
-  const [columns, rows] = [grid.lengths[i], grid.lengths[j]];
-  const nodes = Float64Array.from({ length: columns * rows }, (_, node) => {
+  const [rows, columns] = view.field ?? [grid.lengths[j], grid.lengths[i]];
+  const nodes = view.field ? look.read(view.color) : Float64Array.from({ length: columns * rows }, (_, node) => {
     const places = look.positions.with(i, node % columns).with(j, Math.floor(node / columns));
     return interpolate(grid.outputs[view.color], cornersAround(places, grid.lengths))[0];
   });
-  const settle = (axis, place) => clamp(axis.step ? Math.round(place) : place, 0, known(axis).length - 1);
+  const settle = (axis, place, count) => {
+    const last = known(axis).length - 1;
+    return (clamp(axis.step ? Math.round(place) : place, 0, last) / last) * (count - 1);
+  };
   return (x, y) => {
-    const [u, v] = [settle(axes[i], x), settle(axes[j], y)];
+    const [u, v] = [settle(axes[i], x, columns), settle(axes[j], y, rows)];
     const [left, low] = [Math.min(Math.floor(u), columns - 2), Math.min(Math.floor(v), rows - 2)];
     const node = (row, column) => nodes[row * columns + column];
     const across = (row) => node(row, left) * (left + 1 - u) + node(row, left + 1) * (u - left);

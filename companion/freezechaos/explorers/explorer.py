@@ -60,8 +60,8 @@ class Explorer(anywidget.AnyWidget):
         vectorized: without it, `compute` is never mapped, and gets Python numbers only.
         compiled: the page carries `compute` itself, compiled to JavaScript, and runs it at the very
             setting of the reader; a program for each combination of static axes and choices.
-            Nothing is interpolated, views say their ranges, `words` are `Bands`, no view is a
-            `Map`.
+            Nothing is interpolated, views say their ranges, `words` are `Bands`, a `Map` has its
+            whole field.
         start: values to begin with, by the axes' names, in place of the axes' own.
 
     Raises:
@@ -108,7 +108,7 @@ class Explorer(anywidget.AnyWidget):
         # A published page keeps objects sorted by their keys, and codes are read in that order.
         self._names = dict(sorted(self._named(table).items()))
         if compiled:
-            check_compiled(self.views, self._names, vectorized=vectorized)
+            check_compiled(self.views, self._outputs, self._names, vectorized=vectorized)
         super().__init__(setting=self.start)
         self.set_trait("spec", self._make_spec())
         self.set_trait("data", self._carried())

@@ -11,11 +11,12 @@ from jax import lax
 from jaxtyping import Array
 
 from freezechaos import kernels, regimes
-from freezechaos.activations import Activation, normalized, standardized
+from freezechaos.activations import Activation, Offset, normalized, standardized
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.views import Curves, Guide, Line, Map, Polar
+from freezechaos.kernels.recursion import through_layers
 
 BETAS = np.round(np.linspace(0, 0.9, 19), 2)
 DEPTHS = 2 ** np.arange(9)
@@ -32,6 +33,14 @@ COVARIANCES = [
     0.999,
     1,
 ]
+REACH = np.linspace(0, 0.95, 20), np.round(np.linspace(0, 0.8, 81), 2)  # of bias, of the mean
+REGIMES = Bands(
+    "r",
+    [1 - regimes.EDGE_WIDTH, 1 + regimes.EDGE_WIDTH],
+    ["freeze", "the edge", "chaos"],
+)
+FIELD = 39, 33  # places of the map along both
+DEPTHS_SEEN = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)
 LONGEST = 999.0  # layers of the depth scale, which is infinite on the edge
 
 
@@ -69,8 +78,13 @@ def staircase(start: Array, beta: Array, activation: str, layers: int) -> dict[s
     def layer(rho: Array) -> Array:
         return (1 - beta**2) * sigma.dual(rho) + beta**2
 
+    r = regimes.characteristic_value(sigma, beta)
     x, y, end = climb(layer, start, layers)
-    return {"x": x, "y": y, "r": regimes.characteristic_value(sigma, beta), "end": end}
+    meets = regimes.crossing(layer, r)
+    return {
+        "x": marked(x, meets), "y": marked(y, meets), "way": y[1, : layers + 1],
+        "r": r, "end": end, "meets": meets,
+    }  # fmt: skip
 
 
 def climb(layer: Callable[[Array], Array], start: Array, layers: int) -> tuple[Array, Array, Array]:
@@ -89,16 +103,42 @@ def climb(layer: Callable[[Array], Array], start: Array, layers: int) -> tuple[A
     return x, jnp.stack([layer(grid), jnp.concatenate([after, rest])]), end
 
 
-def phase(beta: Array, activation: str, depths: tuple[int, ...]) -> dict[str, Array]:
-    """The characteristic value, and the scaled NTK against depth at the cosines 0.9 and 0."""
-    sigma = named_activation(activation)
-    cosine = jnp.array([0.9, 0.0])
-    r = regimes.characteristic_value(sigma, beta)
-    over_depth: Array = jax.vmap(
-        lambda depth: kernels.ntk(sigma, beta, depth, cosine), out_axes=-1
-    )(jnp.asarray(depths))
+def marked(places: Array, meets: Array) -> Array:
+    """With a third row, all of it the place where the map meets the diagonal."""
+    return jnp.concatenate([places, jnp.full_like(places[:1], meets)])
+
+
+def phase(beta: Array, mean: Array, depth: Array, activation: str) -> dict[str, Array]:
+    """What depth makes of an activation with a share of constant, there and all over the map.
+
+    Returns:
+        r and the depth scale; the scaled NTK against depth at the cosines 0.9 and
+        0, `[2, depths]`, and at a right angle at this depth; and 1 - NTK there on the whole map,
+        `[means, betas]`.
+    """
+    depth = depth.astype(jnp.int32)
+    base = named_activation(f"normalized {activation}")
+
+    def theta(beta: Array, mean: Array, depth: Array, cosine: Array) -> tuple[Array, Array]:
+        _, shared, apart = through_layers(
+            Offset(base, mean), beta, depth, cosine, 1 - jnp.abs(cosine)
+        )
+        return shared, apart
+
+    betas, means = (jnp.linspace(0.0, ends[-1], n) for ends, n in zip(REACH, FIELD, strict=True))
+    rows = jax.vmap(theta, (0, None, None, None))
+    field = jax.vmap(rows, (None, 0, None, None))(betas, means, depth, jnp.float32(0))[1]
+    two = jnp.array([0.9, 0.0])
+    over_depth = lax.map(lambda depth: theta(beta, mean, depth, two)[0], jnp.asarray(DEPTHS_SEEN))
+    r = Offset(base, mean).derivative_second_moment * (1 - beta) * (1 + beta)
     rate = jnp.maximum(jnp.abs(jnp.log(r)), 1 / LONGEST)
-    return {"r": r, "theta": over_depth, "layers": 1 / rate}
+    return {
+        "r": r,
+        "theta": over_depth.T,
+        "right": theta(beta, mean, depth, jnp.float32(0))[0],
+        "apart": field,
+        "layers": 1 / rate,
+    }
 
 
 def ntk_on_the_circle(
@@ -173,81 +213,98 @@ def cobweb(
         title="One layer as a map, and where it leads",
         slug="cobweb",
         axes=[
-            Axis("start", "first covariance Σ", values=COVARIANCES, start=0.5, step=True),
-            Axis("beta", "bias share β", values=BETAS, start=0.1, step=True, format=".2f"),
+            Axis("start", "first covariance Σ", values=COVARIANCES, start=0.5, format=".3f"),
+            Axis("beta", "bias share β", values=BETAS, start=0.1, format=".2f"),
             Choice("activation", "activation", options=activations, start=first),
         ],
         start=start,
         compute=partial(staircase, layers=layers),
-        view=Curves(
-            x="x",
-            y="y",
-            x_label="covariance Σ in this layer",
-            y_label="in the next layer",
-            series=("one layer", "layer after layer"),
-            styles=("line", "steps"),
-            colors=("ink", "violet"),
-            x_range=(-1, 1),
-            y_range=(-1, 1),
-            x_ticks=halves,
-            y_ticks=halves,
-            background=[Line([1, -1], [1, -1], "no change")],  # labelled towards its end
-        ),
-        numbers=["r", "end"],
-        words={"regime": named_regime},
+        compiled=True,
+        view=[
+            Curves(
+                x="x",
+                y="y",
+                x_label="covariance Σ in this layer",
+                y_label="in the next layer",
+                series=("one layer", "layer after layer", "Σ*"),
+                styles=("line", "steps", "dots"),
+                colors=("ink", "violet", "green"),
+                square=True,
+                guides=[Guide("Σ*", x="meets")],
+                x_range=(-1, 1),
+                y_range=(-1, 1),
+                x_ticks=halves,
+                y_ticks=halves,
+                background=[Line([1, -1], [1, -1], "no change")],  # labelled towards its end
+                title="The staircase",
+            ),
+            Curves(
+                x=np.arange(layers + 1),
+                y="way",
+                x_label="layers passed",
+                y_label="covariance Σ",
+                styles=("dots",),
+                colors=("violet",),
+                x_ticks=range(0, layers + 1, 3),
+                y_range=(-1, 1),
+                y_ticks=halves,
+                guides=[Guide("Σ*", y="meets")],
+                title="The same, layer by layer",
+            ),
+        ],
+        numbers=["r", "end", "meets"],
+        words={"regime": REGIMES},
         readout=(
             "{activation}, β = {beta:.2f}: the slope at Σ = 1 is r = {r:.3f}, {regime}. From "
-            f"Σ = {{start:.3g}}, {layers} layers lead to {{end:.3f}}."
+            f"Σ = {{start:.3g}}, {layers} layers lead to {{end:.3f}}. Whatever is between −1 and 1 "
+            "goes on to Σ* = {meets:.3f}."
         ),
         alt=(
-            "The map that one layer applies to the covariance of two inputs, above or below the "
-            "diagonal, and a staircase between map and diagonal that ends at a fixed point."
+            "In a square, the map that one layer applies to the covariance of two inputs, above or "
+            "below the diagonal, and a staircase between map and diagonal that ends at their "
+            "meeting point, marked and called Sigma star. Beside it the covariance, layer by layer."
         ),
     )
 
 
 def phase_diagram(
-    activations: Sequence[str] = (
-        "relu",
-        "gelu",
-        "tanh",
-        "erf",
-        "sin",
-        "normalized gelu",
-        "normalized relu",
-    ),
+    activations: Sequence[str] = ("relu", "gelu", "tanh", "softplus"),
     start: Mapping[str, Any] | None = None,
 ) -> Explorer:
-    """Freeze and chaos over beta and the activation, with the kernel against depth.
+    """Freeze and chaos over the bias share and the share of the mean, at any depth.
 
     Arguments:
-        activations: names such as "relu" (standardized) or "normalized relu", two or more.
-        start: what to begin with, such as `{"activation": "relu", "beta": 0.5}`.
+        activations: names such as "relu", two or more; each is mixed with a constant.
+        start: what to begin with, such as `{"activation": "gelu", "depth": 64}`.
     """
-    betas = np.round(np.linspace(0, 0.95, 39), 3)
-    depths = tuple(2**k for k in range(8))
-    first = "erf" if "erf" in activations else activations[0]
-    critical = [regimes.critical_beta(named_activation(name)) for name in activations]
+    betas, means = REACH
+    first = standardized(activations[0]).affine_part[0]
+    begin = {"mean": float(first)} | dict(start or {})
     return Explorer(
         title="The phase diagram",
         slug="phases",
         axes=[
-            Axis("beta", "bias share β", values=betas, start=0.3, step=True, format=".3f"),
-            Choice("activation", "activation", options=activations, start=first),
+            Axis("depth", "depth L", DEPTHS_SEEN, start=2, step=True),
+            Axis("beta", "bias share β", betas, format=".2f"),
+            Axis("mean", "share of the mean, a₀²", means, format=".2f"),
+            Choice("activation", "activation", options=activations),
         ],
-        start=start,
-        compute=partial(phase, depths=depths),
+        start=begin,
+        compute=phase,
+        compiled=True,
         view=[
             Map(
                 x="beta",
-                y="activation",
-                color="r",
-                label="characteristic value r",
-                lines=[Line(critical, list(activations), "r = 1", color="ink")],
+                y="mean",
+                color="apart",
+                label="1 − ϑ at a right angle",
+                center=0.7,
+                color_range=(0, 1),
+                lines=[line for name in activations for line in _stands(name)],
                 title="Which side are you on?",
             ),
             Curves(
-                x=depths,
+                x=DEPTHS_SEEN,
                 y="theta",
                 x_label="depth L",
                 y_label="scaled NTK ϑ",
@@ -256,23 +313,40 @@ def phase_diagram(
                 x_scale="log",
                 x_ticks=[1, 4, 16, 64],
                 y_range=(-0.05, 1.05),
-                guides=[Guide(y=0), Guide(y=1)],
+                guides=[Guide(y=0), Guide(y=1), Guide("L", x="depth")],
                 title="What depth does there",
             ),
         ],
-        numbers=["r", "layers"],
-        log=["layers"],
+        numbers=["r", "right", "layers"],
         words={
-            "regime": named_regime,
+            "regime": Bands("r", [0.9995, 1.0005], ["freeze", "the edge", "chaos"]),
             "about": Bands("layers", [0.99 * LONGEST], ["about", "more than"]),
         },
         readout=(
-            "{activation}, β = {beta:.3f}: r = {r:.3f}, {regime}. A small gap between two inputs "
-            "changes by a factor e in {about} {layers:.3g} layers."
+            "{activation} with {mean:.1%} of its power in the mean, β = {beta:.2f}: r = {r:.3f}, "
+            "{regime}. At depth {depth:.0f} two inputs at a right angle share {right:.3f} of what "
+            "each of them learns. A small gap between two inputs changes by a factor e in {about} "
+            "{layers:.3g} layers."
         ),
         alt=(
-            "Left, bands of activations over the bias share: orange for chaos at small beta, "
-            "blue for freeze at large beta, and a mark where r is 1. Right, the scaled NTK at "
-            "two cosines against depth."
+            "Left, a map over the bias share and the share of the mean: grey at small depth, and "
+            "orange near the corner without either, blue elsewhere as depth grows. A curve where r "
+            "is 1 parts the two; ReLU as it is touches it where there is no bias. Right, the "
+            "scaled NTK at two cosines against depth."
         ),
     )
+
+
+def _stands(name: str) -> list[Line]:
+    """The edge of an activation on the map, and where people use it."""
+    own, base = standardized(name), normalized(name)
+    here, (last, _) = {"activation": name}, (ends[-1] for ends in REACH)
+    betas = np.linspace(0, regimes.critical_beta(base), 40)
+    edge = 1 - 1 / (base.derivative_second_moment * (1 - betas**2))
+    mean = own.affine_part[0]
+    rows = {"mean 0: layer norm": 0.0}
+    rows |= {f"{name} as it is": mean} if mean > 1e-6 else {}
+    rows = rows if mean > 1e-6 else {f"{name} as it is: mean 0": 0.0}
+    point = [Line([0.0], [mean], "He initialization", "ink", here)] if name == "relu" else []
+    flat = [Line([0.0, last], [row, row], label, "ink", here) for label, row in rows.items()]
+    return [Line(betas, np.maximum(edge, 0), "r = 1", "ink", here), *flat, *point]

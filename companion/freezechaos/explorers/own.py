@@ -32,11 +32,11 @@ from freezechaos.browser import compile
 from freezechaos.explorers import fully_connected
 from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.explorer import HERE, Explorer, without_comments
-from freezechaos.explorers.fully_connected import climb
+from freezechaos.explorers.fully_connected import climb, marked
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.views import Curves, Guide, Line
 from freezechaos.kernels.recursion import through_layers
-from freezechaos.regimes import EDGE_WIDTH, critical_beta
+from freezechaos.regimes import EDGE_WIDTH, critical_beta, crossing
 
 PANELS, KINKS = 96, 12
 PLACES = np.linspace(-4, 4, 161)
@@ -93,9 +93,11 @@ def pictured(
         apart = jnp.where(jnp.arange(len(DEGREES)) > 0, 0.0, 1.0)
         theta = jnp.where(jumps & (depth > 1), apart, theta)
     x, y, end = climb(layer, beta**2, LAYERS)
+    r = moment * (1 - beta) * (1 + beta)
+    meets = crossing(layer, r)
     return {
-        "curves": curves, "shares": squares, "x": x, "y": y, "theta": theta, "end": end,
-        "r": moment * (1 - beta) * (1 + beta), "moment": moment,
+        "curves": curves, "shares": squares, "theta": theta, "end": end,
+        "x": marked(x, meets), "y": marked(y, meets), "meets": meets, "r": r, "moment": moment,
         "right": theta[len(DEGREES) // 2], "mean": squares[0],
     }  # fmt: skip
 
@@ -234,8 +236,10 @@ def own_activation(start: Mapping[str, Any] | None = None) -> Explorer:
                    colors=("violet",), y_range=(-0.03, 1.03), y_ticks=[0, 0.25, 0.5, 0.75, 1],
                    x_ticks=[0, 2, 4, 6, 8, 10, 12], guides=[Guide(y=0)]),
             Curves(x="x", y="y", x_label="covariance Σ in this layer", y_label="in the next layer",
-                   series=("one layer", "layer after layer"), styles=("line", "steps"),
-                   colors=("ink", "violet"), x_range=(-1, 1), y_range=(-1, 1), x_ticks=halves,
+                   series=("one layer", "layer after layer", "Σ*"), square=True,
+                   styles=("line", "steps", "dots"), colors=("ink", "violet", "green"),
+                   x_range=(-1, 1), y_range=(-1, 1), x_ticks=halves,
+                   guides=[Guide("Σ*", x="meets")],
                    y_ticks=halves, background=[Line([1, -1], [1, -1], "no change")],
                    title="One layer, and where it leads"),
             Curves(x=DEGREES, y="theta", x_label="angle between the inputs (degrees)",
@@ -243,14 +247,15 @@ def own_activation(start: Mapping[str, Any] | None = None) -> Explorer:
                    x_ticks=[0, 45, 90, 135, 180], guides=[Guide(y=0)],
                    title="What is learnt in common"),
         ],
-        numbers=["r", "right", "mean"],
+        numbers=["r", "right", "mean", "meets"],
         words={
             "phase": Bands("r", [1 - EDGE_WIDTH, 1 + EDGE_WIDTH], ["freeze", "the edge", "chaos"]),
             "edge": lambda point: _edge(sigma),
         },
         readout=(
             "{formula}, {form}, at β = {beta:.3f}: r = {r:.4f}, {phase}. {edge} Its mean holds "
-            "{mean:.1%} of its power. At depth {depth:.0f} two inputs at a right angle share "
+            "{mean:.1%} of its power. The map meets the diagonal at Σ* = {meets:.3f}. At depth "
+            "{depth:.0f} two inputs at a right angle share "
             "{right:.3f} of what each of them learns."
         ),
         alt=(

@@ -1,7 +1,7 @@
 """The still figure of an explorer: what `explorer.js` draws at the start, by matplotlib."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from freezechaos.plotting import DIVERGING_MAP, PALETTE, direct_label, style
 Spec = Mapping[str, Any]
 Read = Callable[[str, Mapping[str, Any]], np.ndarray]
 Panels = tuple[np.ndarray, list[tuple[int, int] | None], list[str]]
-LINES = {"line": "-", "dashed": "--", "steps": "-", "bars": "-", "dots": "none"}
+LINES = {"line": "-", "faint": "-", "dashed": "--", "steps": "-", "bars": "-", "dots": "none"}
 
 
 def draw(spec: Spec, read: Read, setting: Mapping[str, Any]) -> Figure:
@@ -44,7 +44,7 @@ def png(figure: Figure) -> bytes:
 
 
 def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
-    for line in view["background"]:
+    for line in _held(view["background"], setting):
         ax.plot(line["x"], line["y"], color=_hue(line["color"]), lw=1)
         way = np.linspace(0, 1, len(line["x"]))
         ax.annotate(line["label"], [np.interp(0.7, way, line[x]) for x in "xy"], (5, -11),
@@ -59,8 +59,11 @@ def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any
             ax.fill_between(xs, y, step="post", color=_hue(view["colors"][k]), alpha=0.4, lw=0)
         ax.plot(xs, y, color=_hue(view["colors"][k]), ls=LINES[kind],
                 marker="o" if kind == "dots" else "", ms=5,
+                **({"lw": 0.8, "alpha": 0.55} if kind == "faint" else {}),
                 drawstyle="steps-post" if kind in ("steps", "bars") else "default",
-                label=view["series"][k] if view["series"] else None)  # fmt: skip
+                label=(view["series"][k] or None) if view["series"] else None)  # fmt: skip
+    if view["square"]:
+        ax.set_box_aspect(1)
     ax.set(xlabel=view["xLabel"], ylabel=view["yLabel"],
            **{f"{x}scale": "log" if view[f"{x}Log"] else "linear" for x in "xy"},
            xlim=view["xRange"], ylim=view["yRange"])  # fmt: skip
@@ -106,16 +109,13 @@ def _polar(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]
 def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:
     axes = {axis["name"]: axis for axis in spec["axes"]}
     x, y = axes[view["x"]], axes[view["y"]]
-    across, up = _samples(x), _samples(y)
-    field = [
-        [read(view["color"], setting | {x["name"]: u, y["name"]: v}) for u in across.values()]
-        for v in up.values()
-    ]
-    drawn = ax.pcolormesh(list(across), list(up), np.array(field), cmap=DIVERGING_MAP,
+    across, up, field = _field(view, x, y, read, setting)
+    drawn = ax.pcolormesh(across, up, field, cmap=DIVERGING_MAP,
                           norm=_norm(view), shading="nearest", rasterized=True)  # fmt: skip
-    for line in view["lines"]:
+    for line in _held(view["lines"], setting):
         bars = {"marker": "|", "ms": 24, "ls": "none"} if y["step"] else {}
-        ax.plot(line["x"], line["y"], color=_hue("ink"), lw=1.5, **bars)
+        dot = {"marker": "o", "ms": 4} if len(line["x"]) == 1 else {}
+        ax.plot(line["x"], line["y"], color=_hue("ink"), lw=1.5, **bars, **dot)
         direct_label(ax, line["x"][-1], line["y"][-1], line["label"])
     ax.plot(
         _place(x, setting),
@@ -131,6 +131,28 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
     _name_axis(ax, "x", x)
     _name_axis(ax, "y", y)
     ax.figure.colorbar(drawn, ax=ax, label=view["label"])
+
+
+def _field(
+    view: Spec, x: Spec, y: Spec, read: Read, setting: dict[str, Any]
+) -> tuple[Sequence[Number], Sequence[Number], np.ndarray]:
+    """Return the places along both axes, and the colour at each."""
+    if view["field"]:
+        ends = (len(_known(axis)) - 1 for axis in (x, y))
+        sizes = reversed(view["field"])
+        across, up = (np.linspace(0, end, n) for end, n in zip(ends, sizes, strict=True))
+        return list(across), list(up), read(view["color"], setting)
+    samples = _samples(x), _samples(y)
+    field = [
+        [read(view["color"], setting | {x["name"]: u, y["name"]: v}) for u in samples[0].values()]
+        for v in samples[1].values()
+    ]
+    return list(samples[0]), list(samples[1]), np.array(field)
+
+
+def _held(lines: Sequence[Spec], setting: Mapping[str, Any]) -> list[Spec]:
+    """Return the lines that are there at a setting."""
+    return [line for line in lines if line.get("where", {}).items() <= setting.items()]
 
 
 def _image(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ and pictures that are `Pushed`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from freezechaos.plotting import PALETTE, SHADES
 
 Outputs = Mapping[str, Quantized]
 Axes = Mapping[str, Axis | Choice | Formula]
-STYLES = ("line", "dashed", "dots", "steps", "bars")
+STYLES = ("line", "faint", "dashed", "dots", "steps", "bars")
 DEFAULT_COLORS = ("freeze", "chaos", "green", "pink", "ochre", "violet")
 
 
@@ -42,8 +42,9 @@ class Guide:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A fixed curve, `x` and `y` of shape `[points]`: a diagonal, a critical line.
+    """A fixed curve, `x` and `y` of shape `[points]`: a diagonal, a critical line, one point.
 
+    It is there at the settings of choices that `where` names, such as `{"activation": "relu"}`.
     On a `Map` either may hold options of a `Choice`; across an axis that goes by steps, each
     point is drawn as a bar across its band.
     """
@@ -52,6 +53,7 @@ class Line:
     y: Numbers | Sequence[str]
     label: str = ""
     color: str = "edge"
+    where: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_colors([self.color])
@@ -62,22 +64,24 @@ class Line:
             )
 
     def spec(self) -> dict[str, Any]:
+        held = {"where": dict(self.where)} if self.where else {}
         return {"label": self.label, "color": self.color,
-                "x": _rounded(self.x), "y": _rounded(self.y)}  # fmt: skip
+                "x": _rounded(self.x), "y": _rounded(self.y)} | held  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curves:
-    """One curve or several, as lines, dashes, dots, steps or bars.
+    """One curve or several, as lines, faint or full, dashes, dots, steps or bars.
 
     Arguments:
         x: `[points]`, the same for every setting, or the name of an output shaped like `y`.
         y: name of an output, `[points]` or `[series, points]` a setting.
         x_label, y_label: what the axes show, with the unit.
-        series: a label for each curve; none for no labels.
+        series: a label for each curve, "" for one without; none for no labels.
         colors: names in `freezechaos.plotting.PALETTE`, one a curve.
-        styles: `"line"`, `"dashed"`, `"dots"`, `"steps"` or `"bars"`, one a curve. Bars are steps
-            with what is under them filled, from the first value to the last: let both be 0.
+        styles: `"line"`, `"faint"`, `"dashed"`, `"dots"`, `"steps"` or `"bars"`, one a curve. Bars
+            are steps with what is under them filled, from the first value to the last: let both
+            be 0.
         x_range, y_range: what the axes span, by default all that any setting reaches.
         x_scale: `"linear"` or `"log"`.
         y_scale: `"linear"`, or `"log"`, where `y` is kept and interpolated as its logarithm.
@@ -85,6 +89,7 @@ class Curves:
         guides: straight reference lines.
         background: fixed curves behind the others.
         title: shown above, where an explorer has two views.
+        square: whether the frame is a square, so that a slope of 1 rises at 45 degrees.
 
     Raises:
         ValueError: a colour, a style or a shape does not fit.
@@ -106,6 +111,7 @@ class Curves:
     guides: Sequence[Guide] = ()
     background: Sequence[Line] = ()
     title: str = ""
+    square: bool = False
 
     def __post_init__(self) -> None:
         _check_colors(self.colors)
@@ -146,6 +152,7 @@ class Curves:
             "xTicks": _rounded(self.x_ticks), "yTicks": _rounded(self.y_ticks),
             "guides": [guide.spec() for guide in self.guides],
             "background": [line.spec() for line in self.background],
+            "square": self.square,
         }  # fmt: skip
 
 
@@ -211,7 +218,8 @@ class Map:
 
     Arguments:
         x, y: names of two axes; a `Choice` or an axis by steps gives labelled bands.
-        color: name of an output that is one number a setting.
+        color: name of an output that is one number a setting; or the whole map at a setting,
+            `[rows, columns]`, spread evenly from the first value of either axis to the last.
         label: what the colour shows.
         center: the value that is grey; below it is blue, above it orange.
         ends: what the two sides are called.
@@ -220,7 +228,7 @@ class Map:
         title: as in `Curves`.
 
     Raises:
-        ValueError: `x` or `y` is no axis, or `color` is not a single number.
+        ValueError: `x` or `y` is no axis, or `color` is neither a single number nor a map.
     """
 
     x: str
@@ -250,7 +258,9 @@ class Map:
         for name in (self.x, self.y):
             known = tuple(name for name, axis in axes.items() if axis.tabulated)
             _check_words("x and y", [name], known)
-        _check_length("color", outputs[self.color].shape, ())
+        shape = outputs[self.color].shape
+        if len(shape) != 2:
+            _check_length("color", shape, ())
         low, high = self.color_range or outputs[self.color].range
         lines = [
             line.spec() | {"x": _rounded([axes[self.x].position(v) for v in line.x]),
@@ -262,6 +272,7 @@ class Map:
             "x": self.x, "y": self.y, "color": self.color, "label": self.label,
             "center": self.center, "ends": list(self.ends), "lines": lines,
             "range": _floats((min(low, self.center), max(high, self.center))),
+            "field": list(shape) or None,
         }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from .. import checks, matrices
 from ..activations import Activation
-from ..types import Integer, Number
+from ..types import Integer, Number, Numbers
 from .lookup import Rows, cosine_and_gap
-from .recursion import from_gap
+from .recursion import from_gap, nngp
 
 _CLOSE = 0.1  # a gap below is not taken from a rounded product
 
@@ -54,6 +54,41 @@ def draw(
     values, vectors = matrices.eigenmodes("x", np.asarray(sigma, np.float64))
     root = jnp.asarray((vectors * np.sqrt(values)).T, x.dtype)
     return jnp.matmul(jax.random.normal(key, (draws, len(x)), x.dtype), root, precision="highest")
+
+
+def draw_on_circle(
+    activation: Activation,
+    beta: Numbers,
+    depth: Integer,
+    points: int,
+    *,
+    key: PRNGKeyArray,
+) -> Float[Array, " points"]:
+    """One function as `draw` gives it, at equally spaced inputs on the circle; may be traced.
+
+    The covariance of two of them depends on the angle in between alone, so waves are its
+    eigenvectors, and its eigenvalues are the sums s_k = sum_j Sigma(angle_j) cos(k angle_j):
+    f = sum_k sqrt(s_k / points) (a_k cos(k angle) + b_k sin(k angle)), a_k and b_k from N(0, 1).
+
+    Arguments:
+        activation: a standardized or normalized activation.
+        beta: share of the bias, in [0, 1).
+        depth: number L of affine maps, 1 or more.
+        points: how many inputs, the first at the angle 0.
+        key: what it is drawn with.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+    """
+    points = checks.whole("points", points, 1, "Try 72.")
+    number = jnp.arange(points)
+    angles = (2 * np.pi / points) * (number[:, None] * number[None] % points).astype(jnp.float32)
+    cosines, sines = jnp.cos(angles), jnp.sin(angles)
+    sums = cosines @ nngp(activation, beta, depth, cosines[1 % points])
+    rounding = 4 * points * float(jnp.finfo(sums.dtype).eps)  # all sums together are `points`
+    sizes = jnp.sqrt(jnp.where(sums > rounding, sums, 0) / points)
+    a, b = jax.random.normal(key, (2, points))
+    return cosines @ (sizes * a) + sines @ (sizes * b)
 
 
 @jax.jit
