@@ -2,8 +2,8 @@
 
 `FullyConnected` and `Deconvolutional` draw all weights and biases from N(0, 1), and have them as
 tuples `weights` and `biases`, an entry a layer; `scale_by_layer` trains layers at rates of their
-own. For code that does not grow with the depth, `Scanned` is a deep `FullyConnected` that learns, and
-`newborn` draws a network and runs it, in one function of JAX.
+own. Two have code that does not grow with the depth: `Scanned` is a deep `FullyConnected` that
+learns, and `newborn` draws a network and runs it.
 """
 
 from .deconvolutional import Deconvolutional
