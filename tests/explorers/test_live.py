@@ -449,7 +449,7 @@ def test_the_three_fates(digits: Live, seed: int) -> None:
     assert chaos["right"] < 0.2
     assert edge["fitted"] > 0.8
     assert 0.5 < edge["right"] < edge["wide_right"]
-    assert freeze["fitted"] < 0.25
+    assert freeze["fitted"] < 0.3
     assert freeze["losses"][0, -1] == pytest.approx(trainability.MEAN, abs=0.01)
     assert [chaos["fate"], edge["fate"], freeze["fate"]] == [4, 5, 2]
     born = digits.state(0, depth=16, width=128, beta=0.1, seed=seed)
