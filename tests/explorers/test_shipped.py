@@ -102,7 +102,6 @@ PAGES = {
     "13_frozen_and_chaotic_generators": {"film": training_film},
 }
 HEAVIEST = {  # pictures, five copies of the script, and what computes there; else 300 kB
-    "01_wide_networks": 325_000,
     "03_freeze_and_chaos": 425_000,
     "08_deconvolution_kernels": 425_000,
     "07_batch_norm_decomposed": 455_000,

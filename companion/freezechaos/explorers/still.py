@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from freezechaos.explorers.axes import Number
 from freezechaos.explorers.moves import moves, wishes
@@ -111,12 +113,13 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
     x, y = axes[view["x"]], axes[view["y"]]
     across, up, field = _field(view, x, y, read, setting)
     drawn = ax.pcolormesh(across, up, field, cmap=DIVERGING_MAP,
-                          norm=_norm(view), shading="nearest", rasterized=True)  # fmt: skip
+                          norm=_norm(view), shading="gouraud" if view["field"] else "nearest",
+                          rasterized=True)  # fmt: skip
     for line in _held(view["lines"], setting):
         bars = {"marker": "|", "ms": 24, "ls": "none"} if y["step"] else {}
         dot = {"marker": "o", "ms": 4} if len(line["x"]) == 1 else {}
         ax.plot(line["x"], line["y"], color=_hue("ink"), lw=1.5, **bars, **dot)
-        direct_label(ax, line["x"][-1], line["y"][-1], line["label"])
+        (_inside_label if view["field"] else _end_label)(ax, line)
     ax.plot(
         _place(x, setting),
         _place(y, setting),
@@ -131,6 +134,20 @@ def _map(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any]) 
     _name_axis(ax, "x", x)
     _name_axis(ax, "y", y)
     ax.figure.colorbar(drawn, ax=ax, label=view["label"])
+
+
+def _end_label(ax: Axes, line: Spec) -> None:
+    direct_label(ax, line["x"][-1], line["y"][-1], line["label"])
+
+
+def _inside_label(ax: Axes, line: Spec) -> None:
+    """On a ground of any shade, above the line at seven tenths of its way."""
+    way = np.linspace(0, 1, len(line["x"]))
+    halo = [withStroke(linewidth=3, foreground="white")]
+    one = len(way) == 1
+    ax.annotate(line["label"], [np.interp(0.7, way, line[x]) for x in "xy"],
+                (8, 6) if one else (0, 4), textcoords="offset points", size=10,
+                color=_hue("ink"), ha="left" if one else "center", path_effects=halo)  # fmt: skip
 
 
 def _field(
@@ -248,11 +265,16 @@ def _samples(axis: Spec) -> dict[Number, Any]:
 def _name_axis(ax: Axes, which: str, axis: Spec) -> None:
     known = _known(axis)
     every = 1 if "options" in axis else -(-len(known) // 6)
-    labels = [v if isinstance(v, str) else f"{float(f'{v:.3g}'):g}" for v in known[::every]]
+    places, shown = range(0, len(known), every), known[::every]
+    if not axis["step"] and np.allclose(np.diff(known, 2), 0, atol=1e-6):  # round numbers
+        ticks = MaxNLocator(6).tick_values(known[0], known[-1])
+        shown = [tick for tick in ticks if known[0] <= tick <= known[-1] + 1e-9]
+        places = np.interp(shown, known, range(len(known)))
+    labels = [v if isinstance(v, str) else f"{float(f'{v:.3g}'):g}" for v in shown]
     margin = 0.5 if axis["step"] else 0.0
     ax.set(**{
         f"{which}label": axis["label"],
-        f"{which}ticks": range(0, len(known), every),
+        f"{which}ticks": places,
         f"{which}ticklabels": labels,
         f"{which}lim": (-margin, len(known) - 1 + margin),
     })  # fmt: skip
