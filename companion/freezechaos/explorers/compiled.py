@@ -1,7 +1,6 @@
 """An explorer's own function, compiled for the page: no table, no grid, no interpolation."""
 
 import itertools
-import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from freezechaos.browser import compile
+from freezechaos import browser
 from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.grid import Compute, Pinned
 from freezechaos.explorers.views import Map, View
@@ -26,33 +25,44 @@ def calling(axes: Iterable[Column]) -> dict[str, list[str]]:
 def sampled(axes: Iterable[Column]) -> tuple[Pinned, ...]:
     """The start, with every combination of what chooses a program: what shapes are read off."""
     return tuple(
-        Pinned(axis.name, axis.static, tuple(axis.values) if axis.static else (axis.start,))
+        Pinned(axis.name, True, tuple(axis.values)) if axis.static else pinned(axis, axis.start)
         for axis in axes
     )
 
 
-def programs(compute: Compute, axes: Iterable[Column], outputs: Sequence[str]) -> bytes:
-    """One program for each combination of static axes and choices, compressed.
+def pinned(axis: Column, value: Any) -> Pinned:
+    """An axis held where `compute` is to be asked; a choice that is traced, at its number."""
+    traced = isinstance(axis, Choice) and not axis.static
+    return Pinned(axis.name, axis.static, (int(axis.position(value)) if traced else value,))
 
-    Each takes the other axes' values and returns the outputs in their order.
+
+def programs(compute: Compute, axes: Iterable[Column], outputs: Sequence[str]) -> bytes:
+    """A function of the number of a combination of static axes and choices, compressed.
+
+    It gives that combination's program, which takes the other axes' values, of choices the options'
+    numbers, and returns the outputs in their order. What programs have in common is there once.
     """
     looped, mapped = _parted(axes)
-    sources = [
-        _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
-                 [axis.name for axis in mapped], outputs)
-        for values in itertools.product(*(axis.values for axis in looped))
-    ]  # fmt: skip
-    return zlib.compress(json.dumps(sources).encode(), level=9)
+    names = [axis.name for axis in looped]
+    settings = itertools.product(*(axis.values for axis in looped))
+    sources = {
+        str(number): _program(compute, dict(zip(names, values, strict=True)), mapped, outputs)
+        for number, values in enumerate(settings)
+    }
+    return zlib.compress(browser.of_sizes(sources).encode(), level=9)
 
 
 def _program(
-    compute: Compute, fixed: Mapping[str, Any], names: Sequence[str], outputs: Sequence[str]
+    compute: Compute, fixed: Mapping[str, Any], mapped: Sequence[Column], outputs: Sequence[str]
 ) -> str:
+    names = [axis.name for axis in mapped]
+    kinds = ["int32" if isinstance(axis, Choice) else "float32" for axis in mapped]
+
     def function(*values: jax.Array) -> list[jax.Array]:
         found = compute(**fixed, **dict(zip(names, values, strict=True)))
         return [jnp.asarray(found[name], jnp.float32) for name in outputs]
 
-    return compile(function, *[jax.ShapeDtypeStruct((), "float32")] * len(names))
+    return browser.compile(function, *(jax.ShapeDtypeStruct((), kind) for kind in kinds))
 
 
 def _parted(axes: Iterable[Column]) -> tuple[list[Column], list[Column]]:
