@@ -194,7 +194,7 @@ def square_modes(
     found = [(values, tops, image) for image in both] + alike
     kinds = np.repeat(np.arange(len(found)), [len(tops) for _, tops, _ in found])
     values, tops, images = (jnp.concatenate(parts) for parts in zip(*found, strict=True))
-    settled = tops - _TIED * jnp.max(tops) * kinds
+    settled = tops - jnp.asarray(_TIED * kinds, tops.dtype) * jnp.max(tops)
     return SquareModes(
         jnp.sort(values)[::-1], _positive(images[jnp.argsort(-settled)[:count]]), boards
     )

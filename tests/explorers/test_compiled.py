@@ -83,7 +83,7 @@ def test_every_corner_in_the_page_is_that_of_jax(page: Page, explorer: Explorer)
             if name == "images":
                 check_modes(setting, np.reshape(values, (-1, 256)), known["shares"])
             else:
-                size = max(1, np.max(np.abs(known[name])))
+                size = max(1.0, float(np.max(np.abs(known[name]))))
                 assert np.isfinite(values).all(), (setting, name)
                 close = pytest.approx(np.ravel(known[name]), rel=0, abs=1e-5 * size)
                 assert np.ravel(values) == close, (setting, name)

@@ -21,6 +21,7 @@ from freezechaos.explorers import (
     batch_norm_bench,
     decomposed,
     live_generator,
+    newborn_frames,
     race_on_the_circle,
     readout,
 )
@@ -352,3 +353,35 @@ def test_a_page_carries_little(race: Live, bench: Live, generator: Live) -> None
     assert race.payload_bytes < 110_000
     assert bench.payload_bytes < 130_000
     assert generator.payload_bytes < 190_000
+
+
+@pytest.fixture(scope="module")
+def newborn() -> Live:
+    return newborn_frames()
+
+
+@pytest.mark.parametrize("parametrization", ["usual", "graph-based"])
+def test_generators_drawn_in_the_page_are_those_of_the_package(
+    page: Page, publish: Publish, newborn: Live, parametrization: str
+) -> None:
+    page.goto(publish(newborn))
+    page.get_by_text(parametrization, exact=True).click()
+    page.get_by_label("first draw", exact=True).press("ArrowRight")
+    setting = newborn.start | {"parametrization": parametrization, "seed": 2}
+    for count in range(4):
+        seen = newborn.at(count, **setting)
+        values = setting | {name: float(seen[name]) for name in ("count", "corner", "theory")}
+        words = readout.fill(newborn.readout, values).replace(" = ", "\u00a0=\u00a0")
+        said(page).to_have_text(words)
+        press(page, "Go one generator")
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+@pytest.mark.parametrize("parametrization", ["usual", "usual with gain", "graph-based"])
+def test_the_frame_that_is_drawn_is_that_of_theory(
+    newborn: Live, parametrization: str, beta: float
+) -> None:
+    """Over all pixels; a mean of 200 times 16 squares is exact to a few per cent."""
+    seen = newborn.at(200, parametrization=parametrization, beta=beta)
+    assert seen["row"][0] == pytest.approx(seen["row"][1], rel=0.25, abs=0.02)
+    assert float(seen["corner"]) == pytest.approx(float(seen["theory"]), rel=0.2)

@@ -43,6 +43,7 @@ from freezechaos.explorers import (
     learning_curves,
     mixing,
     moving_origin,
+    newborn_frames,
     normalizing,
     ntk_on_the_circle,
     odd,
@@ -787,6 +788,7 @@ def test_what_chapters_8_to_10_quote(explorers: dict[str, Explorer]) -> None:
         assert f"corner has {words}" in explorers["frames"].sentence(**setting)
     same = [explorers["frames"].interpolated(beta=0, **kind)["diagonals"] for kind in (usual, gain)]
     assert same[0] == pytest.approx(same[1], abs=1e-5)
+    assert "at infinite width it is 13%" in newborn_frames().sentence()
 
 
 def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -> None:

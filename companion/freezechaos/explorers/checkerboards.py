@@ -106,9 +106,9 @@ def checkerboard_modes(start: Mapping[str, Any] | None = None) -> Explorer:
         numbers=["boards", "rank", "r"],
         words={"regime": PHASE},
         readout=(
-            "{layer}, {parametrization}, {activation}, β = {beta:.2f}: r = {r:.2f}, {regime}. Beyond the constant, "
-            f"{{boards:.0%}} of the kernel lies at periods 2 and 4; without preference {EVEN:.0%} "
-            "would. Effective rank {rank:.0f} of 256."
+            "{layer}, {parametrization}, {activation}, β = {beta:.2f}: r = {r:.2f}, {regime}. "
+            "Beyond the constant, {boards:.0%} of the kernel lies at periods 2 and 4; without "
+            f"preference {EVEN:.0%} would. Effective rank {{rank:.0f}} of 256."
         ),
         alt=(
             "Left, the first six eigenimages of the tangent kernel between 16 by 16 pixels, in "
