@@ -144,7 +144,7 @@ class Layer:
     def borderless(self) -> "Layer":
         """The same layer with padding so large that no position lacks a parent.
 
-        n positions become fewer by window - stride than without any padding at both ends.
+        2 (window - stride) positions fewer come out than without padding.
 
         >>> transposed_convolution(4, stride=2, padding=1).borderless().along(0).counts(5)
         array([2, 2, 2, 2, 2, 2, 2, 2])

@@ -6,7 +6,7 @@ costs more memory, and a compiled function can choose among layers, as the pages
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -175,13 +175,14 @@ def _step(taps: Taps, dtype: jnp.dtype) -> Step:
     pairs = jnp.einsum("kpq,krs->prqs", shares, shares, precision="highest")
     alike = (both == count[:, None]) & whole[:, None]
     own = np.arange(after) * (after + 1)
-    return Step(
+    parts: list[Any] = [  # traced, where those of `ancestry` are known
         (pairs / scale[:, :, None, None]).reshape(after**2, before**2),
         (both / scale).ravel(),
         (alike & alike.T).ravel(),
         np.repeat(own, after),
         np.tile(own, after),
-    )
+    ]
+    return Step(*parts)
 
 
 def square_diagonals(

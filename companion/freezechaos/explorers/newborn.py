@@ -34,14 +34,14 @@ class Seen(NamedTuple):
         key: of the next generator.
         picture: of the last.
         squares: sum of the squares of all channels of all.
-        count: how many generators.
+        drawn: how many generators.
         theory: variance of every pixel at infinite width.
     """
 
     key: Key[Array, ""]
     picture: Float[Array, "rows columns"]
     squares: Float[Array, "rows columns"]
-    count: Int[Array, ""]
+    drawn: Int[Array, ""]
     theory: Float[Array, "rows columns"]
 
 
@@ -50,7 +50,8 @@ def variances(parametrization: str, beta: float) -> np.ndarray:
     """Of every pixel at infinite width."""
     stack = generator("window 4", 1, KINDS[parametrization])
     with jax.ensure_compile_time_eval():
-        return deconvolution.diagonals(stack, named_activation(ACTIVATION), beta).sigma
+        both = deconvolution.diagonals(stack, named_activation(ACTIVATION), beta)
+    return np.asarray(both.sigma)
 
 
 def begin(seed: Array, parametrization: str, beta: float) -> Seen:
@@ -70,12 +71,12 @@ def advance(seen: Seen, parametrization: str, beta: float) -> Seen:
     )  # fmt: skip
     pictures = network(latent.reshape(1, START, START, -1))[0]
     squares = seen.squares + jnp.mean(pictures**2, axis=-1)
-    return Seen(key, pictures[..., 0], squares, seen.count + 1, seen.theory)
+    return Seen(key, pictures[..., 0], squares, seen.drawn + 1, seen.theory)
 
 
 def look(seen: Seen) -> dict[str, Array]:
     """The last picture, the mean square of all so far, and what theory says of it."""
-    count = jnp.maximum(seen.count, 1).astype(jnp.float32)
+    count = jnp.maximum(seen.drawn, 1).astype(jnp.float32)
     largest = jnp.max(seen.theory)
     energy, theory = seen.squares / count / largest, seen.theory / largest
     middle = slice(SIDE // 2 - 4, SIDE // 2 + 4)
@@ -89,7 +90,7 @@ def look(seen: Seen) -> dict[str, Array]:
         "picture": jnp.clip(seen.picture / jnp.sqrt(largest), -2.5, 2.5),
         "energy": jnp.clip(energy, 0, 1.5),
         "row": jnp.clip(jnp.stack([(energy[row] + energy[row + 1]) / 2, theory[row]]), 0, 2),
-        "count": seen.count.astype(jnp.float32),
+        "count": seen.drawn.astype(jnp.float32),
         "corner": corner(energy),
         "theory": corner(theory),
     }
@@ -119,22 +120,22 @@ def newborn_frames(start: Mapping[str, object] | None = None) -> Live:
         pace=20,
         view=[
             Image(
-                pixels="picture",
-                label="one channel, in standard deviations",
-                value_range=(-2.5, 2.5),
-                title="The last generator's picture",
-            ),
-            Image(
                 pixels="energy",
                 label="over the largest of theory",
                 value_range=(0, 1.5),
                 title="Mean square of all so far",
             ),
+            Image(
+                pixels="picture",
+                label="one channel, in standard deviations",
+                value_range=(-2.5, 2.5),
+                title="The last generator's picture",
+            ),
             Curves(
                 x=np.arange(SIDE),
                 y="row",
                 x_label="pixel of the middle rows",
-                y_label="mean square, over the largest of theory",
+                y_label="over the largest of theory",
                 series=("drawn", "theory"),
                 styles=("steps", "line"),
                 colors=("green", "violet"),
@@ -149,8 +150,8 @@ def newborn_frames(start: Mapping[str, object] | None = None) -> Live:
             "{corner:.0%} of the mean square in the middle; at infinite width it is {theory:.0%}."
         ),
         alt=(
-            "Left, the noise that a random generator draws. In the middle, the mean square of the "
-            "pictures of all generators so far, pixel by pixel. Right, the same along the middle "
-            "of the picture, beside what theory says."
+            "Left, the mean square of the pictures of all generators so far, pixel by pixel. In "
+            "the middle, the noise that the last of them draws. Right, the mean square along the "
+            "middle of the picture, beside what theory says."
         ),
     )
