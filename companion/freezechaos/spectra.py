@@ -256,6 +256,7 @@ def _boards(kernel: Array, period: int) -> Array:
     n = len(kernel)
     basis = _periodic(n, period)
     onto = jnp.asarray(basis @ basis.T, kernel.dtype)
+    kernel = kernel - jnp.mean(kernel)  # which no centred image sees, and differences lose digits
     constant = jnp.sum(kernel) / n**2
     total = jnp.einsum("pcpc->", kernel) - constant
     return (jnp.einsum("pr,pcrd,cd->", onto, kernel, onto) - constant) / total

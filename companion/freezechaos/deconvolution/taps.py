@@ -31,8 +31,8 @@ class Taps(NamedTuple):
         divisors: [after] what sums over parents are divided by, as variances.
     """
 
-    shares: Float[Array | np.ndarray, "taps after before"]
-    divisors: Float[Array | np.ndarray, " after"]
+    shares: Float[Array | np.ndarray, "_ _ _"]
+    divisors: Float[Array | np.ndarray, " _"]
 
     def reads(self) -> Array:
         """[after, before] how many taps read a position, over the divisors, for diagonals."""
@@ -47,8 +47,8 @@ class TapChoices(NamedTuple):
         divisors: [choices, 3, after] graph-based, usual, usual with gain.
     """
 
-    shares: Float[np.ndarray, "choices taps after before"]
-    divisors: Float[np.ndarray, "choices 3 after"]
+    shares: Float[np.ndarray, "_ _ _ _"]
+    divisors: Float[np.ndarray, "_ 3 _"]
 
     def chosen(self, number: Array | int, parametrization: Array | int) -> Taps:
         """One of them; both numbers may be traced."""
@@ -142,10 +142,11 @@ def square_kernels(taps: Sequence[Taps], activation: Activation, beta: Number) -
     Raises:
         ValueError: a beta outside its range, where it is not traced.
 
-    >>> from freezechaos import activations, graphs
+    >>> from freezechaos import activations, deconvolution, graphs
     >>> stack = DeconvStack((1, 1), [graphs.transposed_convolution(4, stride=2)] * 2)
     >>> relu = activations.standardized("relu")
-    >>> kernels = square_kernels(taps_of(stack), relu, jnp.float32(0.5))
+    >>> taps = deconvolution.taps_of(stack)
+    >>> kernels = deconvolution.square_kernels(taps, relu, 0.5)
     >>> [round(float(value), 4) for value in (kernels.ntk[0, 0, 0, 0], kernels.ntk[0, 0, 0, 1])]
     [1.75, 0.25]
     """
@@ -194,11 +195,12 @@ def square_diagonals(
         reads: of each layer, as by `Taps.reads`; the same along rows and columns.
         activation, beta: as there.
 
-    >>> from freezechaos import activations, graphs
+    >>> from freezechaos import activations, deconvolution, graphs
     >>> layers = [graphs.transposed_convolution(4, stride=2, padding=1)] * 3
-    >>> taps = taps_of(DeconvStack((4, 4), layers, "gain"))
+    >>> taps = deconvolution.taps_of(DeconvStack((4, 4), layers, "gain"))
     >>> relu = activations.standardized("relu")
-    >>> both = square_diagonals([layer.reads() for layer in taps], relu, jnp.float32(0.5))
+    >>> reads = [layer.reads() for layer in taps]
+    >>> both = deconvolution.square_diagonals(reads, relu, 0.5)
     >>> [round(float(both.sigma[p, p]), 3) for p in (0, 16)]
     [0.316, 1.0]
     """
