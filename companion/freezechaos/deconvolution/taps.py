@@ -202,7 +202,7 @@ def square_diagonals(
     >>> reads = [layer.reads() for layer in taps]
     >>> both = deconvolution.square_diagonals(reads, relu, 0.5)
     >>> [round(float(both.sigma[p, p]), 3) for p in (0, 16)]
-    [0.316, 1.0]
+    [0.312, 1.0]
     """
     beta = checks.beta(beta)
 
