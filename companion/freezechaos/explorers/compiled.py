@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from freezechaos import browser
+from freezechaos.browser import compile, of_sizes
 from freezechaos.explorers.axes import Axis, Choice, Formula
 from freezechaos.explorers.grid import Compute, Pinned
 from freezechaos.explorers.views import Map, View
@@ -23,11 +23,8 @@ def calling(axes: Iterable[Column]) -> dict[str, list[str]]:
 
 
 def sampled(axes: Iterable[Column]) -> tuple[Pinned, ...]:
-    """The start, with every combination of what chooses a program: what shapes are read off."""
-    return tuple(
-        Pinned(axis.name, True, tuple(axis.values)) if axis.static else pinned(axis, axis.start)
-        for axis in axes
-    )
+    """The start alone: what shapes are read off."""
+    return tuple(pinned(axis, axis.start) for axis in axes)
 
 
 def pinned(axis: Column, value: Any) -> Pinned:
@@ -37,19 +34,18 @@ def pinned(axis: Column, value: Any) -> Pinned:
 
 
 def programs(compute: Compute, axes: Iterable[Column], outputs: Sequence[str]) -> bytes:
-    """A function of the number of a combination of static axes and choices, compressed.
+    """A function of the number of a combination of static axes and choices to its program.
 
-    It gives that combination's program, which takes the other axes' values, of choices the options'
-    numbers, and returns the outputs in their order. What programs have in common is there once.
+    Compressed JavaScript; what programs have in common is there once. Each takes the other axes'
+    values, of choices the options' numbers, and returns the outputs in their order.
     """
     looped, mapped = _parted(axes)
-    names = [axis.name for axis in looped]
-    settings = itertools.product(*(axis.values for axis in looped))
     sources = {
-        str(number): _program(compute, dict(zip(names, values, strict=True)), mapped, outputs)
-        for number, values in enumerate(settings)
-    }
-    return zlib.compress(browser.of_sizes(sources).encode(), level=9)
+        str(k): _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
+                         mapped, outputs)
+        for k, values in enumerate(itertools.product(*(axis.values for axis in looped)))
+    }  # fmt: skip
+    return zlib.compress(of_sizes(sources).encode(), level=9)
 
 
 def _program(
@@ -62,7 +58,7 @@ def _program(
         found = compute(**fixed, **dict(zip(names, values, strict=True)))
         return [jnp.asarray(found[name], jnp.float32) for name in outputs]
 
-    return browser.compile(function, *(jax.ShapeDtypeStruct((), kind) for kind in kinds))
+    return compile(function, *(jax.ShapeDtypeStruct((), kind) for kind in kinds))
 
 
 def _parted(axes: Iterable[Column]) -> tuple[list[Column], list[Column]]:

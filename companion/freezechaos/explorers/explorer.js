@@ -130,20 +130,20 @@ function inflated(data) {
   return new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate")));
 }
 
-// The mirror of compiled.programs: of a number, a function of the axes that are its arguments. A
-// module through a Blob URL, for nothing else loads from file://.
+// The mirror of compiled.programs: a function of a number to a function of the axes that are its
+// arguments. A module through a Blob URL, for nothing else loads from file://.
 async function loadPrograms(spec, data) {
   const module = `export default ${await inflated(data).text()};`;
   const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
-  const { default: of } = await import(url).finally(() => URL.revokeObjectURL(url));
-  return { of, programs: [] };
+  const { default: made } = await import(url).finally(() => URL.revokeObjectURL(url));
+  return { made, programs: [] };
 }
 
-function run({ axes, outputs, compiled: { looped, mapped } }, { of, programs }, setting) {
+function run({ axes, outputs, compiled: { looped, mapped } }, { made, programs }, setting) {
   const named = (name) => axes.find((axis) => axis.name === name);
   const number = looped.map(named).reduce(
     (number, axis) => number * known(axis).length + positionOf(axis, setting[axis.name]), 0);
-  programs[number] ??= of(String(number));
+  programs[number] ??= made(number);
   const results = programs[number](...mapped.map((name) =>
     (named(name).options ? positionOf(named(name), setting[name]) : setting[name])));
   return Object.fromEntries(outputs.map(({ name }, k) => [name, results[k]]));
