@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from math import pi, prod
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from freezechaos import activations, deconvolution, kernels
+from freezechaos import activations, deconvolution, graphs, kernels
 from freezechaos.deconvolution import DeconvStack
 from freezechaos.graphs import (
     AxisLayer,
@@ -406,3 +406,63 @@ def test_bad_arguments_say_why() -> None:
         deconvolution.freeze_limit(stack, CHAOTIC, 0.1)
     with pytest.raises(ValueError, match="`activation` must be smooth or a leaky_relu"):
         deconvolution.ntk(DeconvStack(2, [UP, UP], "usual"), KINKED, 0.1, gram)
+
+
+SQUARES = {
+    "transposed": [graphs.transposed_convolution(4, 2, 1)] * 2,
+    "uneven": [graphs.transposed_convolution(3, 2, 1, 1)] * 2,
+    "nearest": [graphs.resize_convolution(2, 3, 1)] * 2,
+    "bilinear": [graphs.convolution(3, 1), graphs.resize_convolution(4, 3, 1, "bilinear")],
+}
+
+
+@pytest.mark.parametrize("kind", get_args(graphs.Parametrization))
+@pytest.mark.parametrize("name", ["relu", "erf"])
+def test_squares_are_the_kernels_of_stacks(name: str, kind: Any) -> None:
+    """One compiled function for all layers, traced, beside the recursion over classes."""
+    sigma, size = activations.standardized(name), (3, 3)
+    stacks = [DeconvStack(size, layers, kind) for layers in SQUARES.values()]
+    choices = deconvolution.side_by_side(stacks)
+    number = get_args(graphs.Parametrization).index(kind)
+
+    @jax.jit
+    def kernels(choice: jax.Array, kind: jax.Array, beta: jax.Array) -> Any:
+        taps = [layer.chosen(choice, kind) for layer in choices]
+        return deconvolution.square_kernels(taps, sigma, beta)
+
+    for choice, stack in enumerate(stacks):
+        found = kernels(jnp.int32(choice), jnp.int32(number), jnp.float32(0.3))
+        exact = deconvolution.compressed(stack, sigma, 0.3, jnp.eye(9))
+        alone = deconvolution.square_kernels(deconvolution.taps_of(stack), sigma, 0.3)
+        for one, same, other in zip(found, alone, exact, strict=True):
+            matrix = one.reshape(stack.positions, -1)
+            np.testing.assert_allclose(matrix, other.dense(), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(one, same, rtol=1e-5, atol=1e-6)
+        if all(layer.method == "nearest" for layer in stack.layers):
+            reads = [layer.reads(choice, number) for layer in choices]
+            for one, other in zip(
+                deconvolution.square_diagonals(reads, sigma, 0.3),
+                deconvolution.diagonals(stack, sigma, 0.3),
+                strict=True,
+            ):
+                np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_smaller_stacks_find_room() -> None:
+    """Where the first layer of one leaves fewer positions than that of the other."""
+    late = [graphs.convolution(3, 1), graphs.transposed_convolution(8, 4, 2)]
+    stacks = [DeconvStack((2, 2), layers) for layers in (SQUARES["transposed"], late)]
+    choices, relu = deconvolution.side_by_side(stacks), activations.standardized("relu")
+    for number, stack in enumerate(stacks):
+        taps = [layer.chosen(number, 0) for layer in choices]
+        found = deconvolution.square_kernels(taps, relu, 0.3).ntk.reshape(64, 64)
+        exact = deconvolution.ntk(stack, relu, 0.3, jnp.eye(4))
+        np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-6)
+
+
+def test_squares_refuse() -> None:
+    one, other = graphs.transposed_convolution((4, 3), (2, 1), (1, 1)), SQUARES["transposed"]
+    with pytest.raises(ValueError, match="both axes"):
+        deconvolution.taps_of(DeconvStack((4, 4), [one]))
+    with pytest.raises(ValueError, match="as many layers"):
+        deconvolution.side_by_side([DeconvStack((4, 4), other), DeconvStack((4, 4), other * 2)])

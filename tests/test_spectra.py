@@ -670,3 +670,32 @@ def test_bad_kernels_for_eigenimages() -> None:
         spectra.eigenimages(jnp.eye(4), 2)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="`count` must be at most 4"):
         spectra.eigenimages(one, 5)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("layer", [graphs.transposed_convolution(4, 2, 1),
+                                   graphs.resize_convolution(2, 3, 1, "bilinear")])  # fmt: skip
+def test_modes_of_a_square_are_those_of_its_matrix(layer: graphs.Layer, beta: float) -> None:
+    """The symmetries lose nothing: against NumPy's eigenvalues of the whole, in float64."""
+    stack = deconvolution.DeconvStack((4, 4), [layer] * 2, "gain")
+    taps, relu = deconvolution.taps_of(stack), standardized("relu")
+    kernel = deconvolution.square_kernels(taps, relu, jnp.float32(beta)).ntk
+    modes = jax.jit(spectra.square_modes, static_argnums=(1, 2))(kernel, 8, 2)
+    gram = np.asarray(kernel, float).reshape(256, 256)
+    values = np.linalg.eigvalsh(gram)[::-1]
+    np.testing.assert_allclose(modes.values, values, atol=1e-6 * values[0])
+    images = np.asarray(modes.images, float).reshape(8, -1)
+    np.testing.assert_allclose(images @ images.T, np.eye(8), atol=1e-5)
+    np.testing.assert_allclose(images @ gram, values[:8, None] * images, atol=1e-6 * values[0])
+    assert float(modes.boards) == pytest.approx(
+        spectra.checkerboard_share(gram, (16, 16), 2), abs=1e-5
+    )
+    assert float(modes.effective_rank) == pytest.approx(spectra.effective_rank(gram), rel=1e-4)
+
+
+def test_of_two_transposed_images_the_smoother_down_the_rows_comes_first() -> None:
+    line = jnp.exp(-jnp.abs(jnp.subtract.outer(jnp.arange(8.0), jnp.arange(8.0))) / 3)
+    modes = spectra.square_modes(jnp.einsum("pr,cd->pcrd", line, line), 4, 2)
+    bent = jnp.sum(jnp.diff(modes.images, axis=1) ** 2, axis=(1, 2))
+    np.testing.assert_allclose(modes.images[1], modes.images[2].T, atol=1e-5)
+    assert bent[1] < 0.9 * bent[2]

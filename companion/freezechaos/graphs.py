@@ -11,7 +11,7 @@ and taps are pairs, one of each axis. Everything that practitioners up-sample wi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import mul
 from typing import Any, Literal, NamedTuple
@@ -141,6 +141,17 @@ class Layer:
         )
         return AxisLayer(window, stride, padding, output_padding, scale, self.method)
 
+    def borderless(self) -> "Layer":
+        """The same layer with padding so large that no position lacks a parent.
+
+        2 (window - stride) positions fewer come out than without padding.
+
+        >>> transposed_convolution(4, stride=2, padding=1).borderless().along(0).counts(5)
+        array([2, 2, 2, 2, 2, 2, 2, 2])
+        """
+        padding = _mapped(_past, self.window, self.stride)
+        return replace(self, padding=padding, output_padding=0)
+
     def magnification(self, axis: int) -> int:
         """How many times as many positions come out, borders aside: stride times scale."""
         return self.along(axis).stride * self.along(axis).scale
@@ -226,6 +237,10 @@ def _left(window: int, padding: int) -> int:
             f"`padding` must be below the window of {window}; got {padding}. Try {window - 1}."
         )
     return window - 1 - padding
+
+
+def _past(window: int, stride: int) -> int:
+    return max(window - stride, 0)
 
 
 def _mapped(function: Callable[[int, int], int], one: Lengths, other: Lengths) -> Lengths:

@@ -352,7 +352,7 @@ def test_bytes_are_kept_as_they_are() -> None:
         (lambda: Axis("a", "a", [0.0, 1.0], start=2.0), "`a` must lie in"),
         (lambda: Choice("b", "b", ["x", "x"]), "two or more different words"),
         (lambda: Choice("b", "b", ["x", "y"], start="z"), "must be one of"),
-        (lambda: toy(axes=[Choice("b", "b", ["x", "y"], static=False)]), "only a `Live`"),
+        (lambda: toy(axes=[Choice("b", "b", ["x", "y"], static=False)]), "take compiled=True"),
         (lambda: Guide("both", x=1.0, y=1.0), "Give just one"),
         (lambda: Line([0.0], [0.0, 1.0]), "as long as each other"),
         (lambda: curves(colors=["red"]), "`colors` must be of"),

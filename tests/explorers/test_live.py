@@ -22,6 +22,7 @@ from freezechaos.explorers import (
     batch_norm_bench,
     decomposed,
     live_generator,
+    newborn_frames,
     race_on_the_circle,
     readout,
     trainability,
@@ -461,3 +462,34 @@ def test_a_page_carries_little(race: Live, bench: Live, generator: Live, digits:
     assert bench.payload_bytes < 130_000
     assert generator.payload_bytes < 190_000
     assert digits.payload_bytes < 105_000
+
+
+@pytest.fixture(scope="module")
+def newborn() -> Live:
+    return newborn_frames()
+
+
+@pytest.mark.parametrize("parametrization", ["usual", "graph-based"])
+def test_generators_drawn_in_the_page_are_those_of_the_package(
+    page: Page, publish: Publish, newborn: Live, parametrization: str
+) -> None:
+    page.goto(publish(newborn))
+    page.locator(".fc-chip", has_text=re.compile(f"^{parametrization}$")).click()
+    page.get_by_label("first draw", exact=True).press("ArrowRight")
+    setting = newborn.start | {"parametrization": parametrization, "seed": 2}
+    for count in range(4):
+        seen = newborn.at(count, **setting)
+        values = setting | {name: float(seen[name]) for name in ("count", "corner", "theory")}
+        said(page).to_have_text(readout.fill(newborn.readout, values))
+        press(page, "Go one generator")
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+@pytest.mark.parametrize("parametrization", ["usual", "usual with gain", "graph-based"])
+def test_the_frame_that_is_drawn_is_that_of_theory(
+    newborn: Live, parametrization: str, beta: float
+) -> None:
+    """Over all pixels; a mean of 200 times 16 squares is exact to a few per cent."""
+    seen = newborn.at(200, parametrization=parametrization, beta=beta)
+    assert seen["row"][0] == pytest.approx(seen["row"][1], rel=0.25, abs=0.02)
+    assert float(seen["corner"]) == pytest.approx(float(seen["theory"]), rel=0.2)

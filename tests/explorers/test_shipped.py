@@ -44,6 +44,7 @@ from freezechaos.explorers import (
     mixing,
     moving_origin,
     neurons,
+    newborn_frames,
     normalizing,
     ntk_on_the_circle,
     odd,
@@ -615,6 +616,9 @@ def test_learning_is_a_network_at_a_time(explorers: dict[str, Explorer]) -> None
     assert flowing[5] == pytest.approx(np.mean(right), abs=0.02)  # 32 steps of eight times that
 
 
+KINDS = dict(zip(positions.PARAMETRIZATIONS, ("graph", "usual", "gain"), strict=True))
+
+
 @pytest.mark.parametrize("activation", ["relu", "erf"])
 @pytest.mark.parametrize("layer", borders.LAYERS)
 def test_frames_are_the_diagonals_of_the_kernels(
@@ -622,7 +626,7 @@ def test_frames_are_the_diagonals_of_the_kernels(
 ) -> None:
     setting = {"layer": layer, "activation": activation, "beta": 0.3, "convolutions": 1}
     sigma = named_activation(activation)
-    for kind in ("usual", "graph"):
+    for name, kind in KINDS.items():
         stack = borders.generator(layer, 1, kind)
         found = deconvolution.diagonals(stack, sigma, 0.3)
         exact = deconvolution.compressed(stack, sigma, 0.3, jnp.eye(16))
@@ -631,16 +635,36 @@ def test_frames_are_the_diagonals_of_the_kernels(
         relative = np.stack([part / part.max() for part in found])
         if kind == "graph":
             assert relative == pytest.approx(1.0, abs=1e-6)
-        else:
-            shown = explorers["frames"].interpolated(**setting)
-            assert shown["diagonals"] == pytest.approx(relative, abs=6e-3)
-            assert shown["row"] == pytest.approx(relative[:, 15], abs=1e-4)
+        shown = explorers["frames"].interpolated(parametrization=name, **setting)
+        assert shown["diagonals"] == pytest.approx(relative, abs=1e-5)
+        assert shown["row"] == pytest.approx(relative[:, 15], abs=1e-5)
+
+
+@pytest.mark.parametrize("layer", borders.LAYERS)
+@pytest.mark.parametrize("convolutions", positions.CONVOLUTIONS)
+def test_cut_off_no_pixel_lacks_a_parent(
+    explorers: dict[str, Explorer], layer: str, convolutions: int
+) -> None:
+    """So that variances repeat with the strides: level, where these divide the windows."""
+    stack = borders.borderless(layer, convolutions)
+    for before, each in zip(stack.sizes, stack.along(0), strict=False):
+        counts = each.counts(before[0])
+        assert np.array_equal(counts[: -each.stride], counts[each.stride :])
+    shown = explorers["frames"].interpolated(
+        layer=layer, convolutions=convolutions, padding="none", beta=0.3
+    )["diagonals"]
+    assert shown[:, :24, :24] == pytest.approx(shown[:, 8:, 8:], abs=1e-5)
+    level = pytest.approx(1, abs=1e-5)
+    assert (shown.min() == level) == (layer not in ("window 3", "window 5"))
 
 
 def test_frames_say_what_a_corner_loses(explorers: dict[str, Explorer]) -> None:
     """Without bias 1 / 4 of ReLU's variance in every layer of window 4; a grid with window 3."""
     pattern = r"corner has (\d+)% .* and (\d+)% .* middle has (\d+)%"
     edge = {"activation": "relu", "beta": 0.0, "convolutions": 0}
+    for name in positions.PARAMETRIZATIONS:
+        said = explorers["frames"].sentence(layer="window 2", parametrization=name, **edge)
+        assert numbers(said, pattern) == [100, 100, 100]
     said = explorers["frames"].sentence(layer="window 4", **edge)
     assert numbers(said, pattern) == [2, 2, 100]  # 1 / 64
     said = explorers["frames"].sentence(layer="window 3", **edge)
@@ -700,16 +724,17 @@ def test_a_pixel_is_as_the_fully_connected_network_says(
 
 def test_every_pixel_has_its_row_of_the_kernel(explorers: dict[str, Explorer]) -> None:
     for layer, kind in itertools.product(positions.UPS, positions.PARAMETRIZATIONS):
-        stack = positions.stack(layer, 2, kind)
+        ups = [part for up in positions.UPS[layer] for part in (*[positions.SAME] * 2, up)]
+        stack = deconvolution.DeconvStack((2, 2), ups, KINDS[kind])
         assert stack.sizes[-1] == (8, 8)
         pair = deconvolution.compressed(stack, named_activation("relu"), 0.3, jnp.eye(4))
         setting = {"layer": layer, "parametrization": kind, "depth": 2, "beta": 0.3}
         largest = float(pair.ntk.diagonal().max())
         for at in ((0, 0), (2, 5), (7, 6)):
             shown = explorers["pixel"].interpolated(row=at[0], column=at[1], **setting)
-            assert shown["covariance"] == pytest.approx(np.asarray(pair.nngp.row(at)), abs=6e-3)
+            assert shown["covariance"] == pytest.approx(np.asarray(pair.nngp.row(at)), abs=1e-5)
             tangent = np.asarray(pair.ntk.row(at)) / largest
-            assert shown["tangent"] == pytest.approx(tangent, abs=6e-3)
+            assert shown["tangent"] == pytest.approx(tangent, abs=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["relu", "normalized relu"])
@@ -857,6 +882,49 @@ def test_what_the_chapters_quote_of_what_computes(explorers: dict[str, Explorer]
     assert "6% of what varies; 6% would be no preference" in flat
 
 
+def test_what_chapters_8_to_10_quote(explorers: dict[str, Explorer]) -> None:
+    usual, gain = ({"parametrization": name} for name in positions.PARAMETRIZATIONS[1:])
+    for setting, words in (
+        ({}, "variance 1.00. A correction there moves the pixel itself by 1.00"),
+        (
+            usual,
+            "variance 0.33. A correction there moves the pixel itself by 1.00 and any other "
+            "by at most 0.81",
+        ),
+        (usual | {"row": 0, "column": 0}, "variance 0.26"),
+        (
+            gain | {"row": 0, "column": 0},
+            "variance 0.33. A correction there moves the pixel itself by 0.24",
+        ),
+        ({"beta": 0}, "at most 0.16"),
+        ({"beta": 0.9}, "at most 0.92"),
+    ):
+        assert words in explorers["pixel"].sentence(**setting)
+    for setting, shares, words in (
+        ({}, (0.20, 0.059), "26% of the kernel lies at periods 2 and 4"),
+        ({}, (0.20, 0.059), "rank 94 of"),
+        ({"beta": 0}, (0.039, 0.039), "the edge"),
+        ({"beta": 0.9}, (0.73, 0.053), "62% of the kernel"),
+        ({"layer": "transposed, stride 4"}, (0.158, 0.015), ""),
+        (usual, (0.70, 0.047), "rank 6 of"),
+        (gain, (0.24, 0.065), ""),
+    ):
+        assert words in explorers["boards"].sentence(**setting)
+        found = explorers["boards"].interpolated(**setting)["shares"]
+        assert found[:4] == pytest.approx([shares[0], *[shares[1]] * 3], rel=0.03)
+    for setting, words in (
+        ({}, "38% of the largest variance and 13%"),
+        ({"beta": 0.5}, "77% of the largest variance and 55%"),
+        (gain | {"beta": 0.5}, "33% of the largest variance and 14%"),
+        ({"layer": "resize, window 3"}, "5% of the largest variance"),
+        ({"padding": "none"}, "100% of the largest variance and 100% of the largest Θ"),
+    ):
+        assert f"corner has {words}" in explorers["frames"].sentence(**setting)
+    same = [explorers["frames"].interpolated(beta=0, **kind)["diagonals"] for kind in (usual, gain)]
+    assert same[0] == pytest.approx(same[1], abs=1e-5)
+    assert "at infinite width it is 13%" in newborn_frames().sentence()
+
+
 def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -> None:
     for corner in itertools.islice(explorers["neuron"].corners(), 0, None, 3):
         shown = explorers["neuron"].at(**corner)
@@ -870,20 +938,26 @@ def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -
 
 
 @pytest.mark.parametrize("layer", checkerboards.UPS)
-def test_boards_are_the_modes_of_the_kernel(explorers: dict[str, Explorer], layer: str) -> None:
+@pytest.mark.parametrize("name", positions.PARAMETRIZATIONS)
+def test_boards_are_the_modes_of_the_kernel(
+    explorers: dict[str, Explorer], layer: str, name: str
+) -> None:
+    """Of the whole matrix, in float64 by NumPy, which knows no symmetry."""
     setting = {"layer": layer, "depth": 2, "activation": "relu", "beta": 0.3}
-    stack = checkerboards.stack(layer, 2)
+    ups = [part for up in checkerboards.UPS[layer] for part in (*[positions.SAME] * 2, up)]
+    stack = deconvolution.DeconvStack((4, 4), ups, KINDS[name])
     assert stack.sizes[-1] == (16, 16)
-    gram = np.asarray(deconvolution.ntk(stack, named_activation("relu"), 0.3, jnp.eye(16)))
-    modes = spectra.eigenmodes(gram)
-    shown = explorers["boards"].interpolated(**setting)
-    shares = modes.values / np.trace(gram)
-    assert shown["shares"] == pytest.approx(shares[: checkerboards.SHOWN], rel=1e-2, abs=1e-5)
-    assert shown["spectrum"] == pytest.approx(shares[checkerboards.RANKS - 1], rel=1e-2, abs=1e-5)
-    for image, value in zip(shown["images"], modes.values, strict=False):
+    gram = np.asarray(deconvolution.ntk(stack, named_activation("relu"), 0.3, jnp.eye(16)), float)
+    values = np.linalg.eigvalsh(gram)[::-1]
+    shown = explorers["boards"].interpolated(parametrization=name, **setting)
+    shares = values / np.trace(gram)
+    assert shown["shares"] == pytest.approx(shares[: checkerboards.SHOWN], abs=1e-6)
+    spectrum = np.maximum(shares, checkerboards.FAINTEST)[checkerboards.RANKS - 1]
+    assert shown["spectrum"] == pytest.approx(spectrum, abs=1e-6)
+    for image, value in zip(shown["images"], values, strict=False):
         vector = image.ravel() / np.linalg.norm(image)
-        assert np.linalg.norm(gram @ vector - value * vector) < 0.02 * modes.values[0]
-    said = explorers["boards"].sentence(**setting)
+        assert np.linalg.norm(gram @ vector - value * vector) < 1e-5 * values[0]
+    said = explorers["boards"].sentence(parametrization=name, **setting)
     boards, even, rank = numbers(said, r"constant, (\d+)% .* (\d+)% would. .* rank (\d+) of")
     found = 100 * spectra.checkerboard_share(gram, (16, 16), 2)
     assert [boards, even, rank] == pytest.approx([found, 6, spectra.effective_rank(gram)], abs=0.6)
@@ -892,9 +966,9 @@ def test_boards_are_the_modes_of_the_kernel(explorers: dict[str, Explorer], laye
 def test_boards_are_preferred_in_freeze_and_not_after_a_resize(
     explorers: dict[str, Explorer],
 ) -> None:
-    for layer, depth in itertools.product(checkerboards.UPS, checkerboards.DEPTHS):
+    for layer, depth in itertools.product(checkerboards.UPS, (0, 2)):
         setting = {"layer": layer, "depth": depth}
-        strided = layer in ("transposed", "sub-pixel")
+        strided = layer in ("transposed", "sub-pixel", "transposed, stride 4")
         freeze = explorers["boards"].interpolated(activation="relu", beta=0.5, **setting)
         chaos = explorers["boards"].interpolated(activation="normalized relu", beta=0.1, **setting)
         assert (freeze["boards"] > 4 * checkerboards.EVEN) == strided

@@ -2,8 +2,9 @@
 
 A `DeconvStack` says which positions feed which. `ntk` and `nngp` give the kernels between all
 positions, `compressed` the same as one number for every class of pairs, `diagonals` their diagonals
-alone. `contributions` takes the NTK apart by layer, and `learning_rates` balances what it finds
-[JGGH].
+alone. `square_kernels` and `square_diagonals` do so for layers given as arrays of `Taps`, which may
+be traced. `contributions` takes the NTK apart by layer, and `learning_rates` balances what it
+finds [JGGH].
 """
 
 from .compressed import Compressed
@@ -11,6 +12,7 @@ from .diagonals import Diagonals, diagonals
 from .kernels import Kernels, compressed, freeze_limit, nngp, ntk
 from .layers import Contributions, contribution_norms, contributions, learning_rates
 from .stack import DeconvStack
+from .taps import Square, TapChoices, Taps, side_by_side, square_diagonals, square_kernels, taps_of
 
 __all__ = [
     "Compressed",
@@ -18,6 +20,9 @@ __all__ = [
     "DeconvStack",
     "Diagonals",
     "Kernels",
+    "Square",
+    "TapChoices",
+    "Taps",
     "compressed",
     "contribution_norms",
     "contributions",
@@ -26,4 +31,8 @@ __all__ = [
     "learning_rates",
     "nngp",
     "ntk",
+    "side_by_side",
+    "square_diagonals",
+    "square_kernels",
+    "taps_of",
 ]

@@ -1,10 +1,11 @@
 """The diagonal alone: how large each position is, and how fast it learns from its own error."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from .. import checks, graphs
 from ..activations import Activation
@@ -16,8 +17,8 @@ from .stack import DeconvStack, checked_stack
 class Diagonals(NamedTuple):
     """Variance and unscaled NTK of every output position with itself, both [*size]."""
 
-    sigma: Float[np.ndarray, "*size"]
-    theta: Float[np.ndarray, "*size"]
+    sigma: Float[Array | np.ndarray, "*size"]
+    theta: Float[Array | np.ndarray, "*size"]
 
 
 def diagonals(stack: DeconvStack, activation: Activation, beta: Number) -> Diagonals:
@@ -48,18 +49,42 @@ def diagonals(stack: DeconvStack, activation: Activation, beta: Number) -> Diago
             "diagonal of deconvolution.compressed(...)."
         )
     beta, graph = checks.one_beta(beta), stack.parametrization == "graph"
-    share = 1 - beta**2
     checks.activation(activation)
-    sigma, theta = np.ones(stack.start), np.zeros(stack.start)
-    for number, size in enumerate(stack.sizes[:-1]):
-        moment, slope = _moments(activation, sigma, unit=graph, first=number == 0)
-        past = slope * theta
-        for axis, n in enumerate(size):
-            reads = _reads(stack.along(axis)[number], n, stack.parametrization)
-            moment, past = (
-                np.moveaxis(np.tensordot(reads, part, (1, axis)), 0, axis)
-                for part in (moment, past)
-            )
+
+    def moments(sigma: np.ndarray, first: bool) -> tuple[np.ndarray, np.ndarray]:
+        return _moments(activation, sigma, unit=graph, first=first)
+
+    reads = [
+        [_reads(layer, n, stack.parametrization) for layer, n in zip(axis, sizes, strict=True)]
+        for axis, sizes in zip(
+            map(stack.along, range(stack.dimensions)),
+            zip(*stack.sizes[:-1], strict=True),
+            strict=True,
+        )
+    ]
+    rows, columns = (*reads, [np.ones((1, 1))] * stack.depth)[:2]
+    start = np.ones((*stack.start, 1)[:2])
+    both = layer_by_layer(list(zip(rows, columns, strict=True)), moments, beta, start)
+    return Diagonals(*(np.reshape(part, stack.sizes[-1]) for part in both))
+
+
+def layer_by_layer(
+    reads: Sequence[tuple[Any, Any]], moments: Callable[[Any, bool], tuple[Any, Any]],
+    beta: Any, start: Any,
+) -> Diagonals:  # fmt: skip
+    """The recursion on variances [rows, columns], in NumPy's arrays or in JAX's.
+
+    Arguments:
+        reads: [after, before] of each layer, along rows and along columns: how many taps read a
+            position, over what they are divided by.
+        moments: E[activation(u)^2] and E[activation'(u)^2] at variances; whether they are the
+            inputs'.
+        start: the variances of the inputs.
+    """
+    share, sigma, theta = 1 - beta**2, start, 0 * start
+    for number, (rows, columns) in enumerate(reads):
+        moment, slope = moments(sigma, number == 0)
+        moment, past = (rows @ part @ columns.T for part in (moment, slope * theta))
         sigma = beta**2 + share * moment
         theta = sigma + share * past
     return Diagonals(sigma, theta)

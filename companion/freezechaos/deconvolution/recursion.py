@@ -111,12 +111,12 @@ def run(
     """The state after the last layer, and how to read it. Arguments are not checked."""
     axes = _axes(stack, variances)
     inputs = Inputs.of(len(gram))
-    state = _first((*stack.start, 1)[:2], gram, inputs)
+    state = first_state((*stack.start, 1)[:2], gram, inputs)
     if exponents.needed(activation.derivative_second_moment, stack.depth, gram.dtype):
         state = state._replace(exponent=jnp.zeros(state.theta.shape, jnp.int32))
     for number, steps in enumerate(zip(*(axis.steps for axis in axes), strict=True)):
         seen = through(activation, variances == "one", number == 0, state.pairs)
-        state = _layer(
+        state = layer_of_taps(
             variances == "one", number == 0, len(gram), activation.derivative_second_moment,
             beta, state, seen, steps, inputs, rates[:, number],
             None if state.exponent is None else exponents.sources(steps),
@@ -125,7 +125,7 @@ def run(
 
 
 @partial(jax.jit, static_argnums=0)
-def _first(size: tuple[int, int], gram: Array, inputs: Inputs) -> State:
+def first_state(size: tuple[int, int], gram: Array, inputs: Inputs) -> State:
     """The inputs themselves, in classes [pairs, rows^2, columns^2]."""
     rows, columns = size
     table = gram[inputs.one, inputs.other].reshape(-1, rows, columns, rows, columns)
@@ -172,7 +172,7 @@ _at_variances = jax.jit(duals.at_variances, static_argnums=(0, 5))
 
 
 @partial(jax.jit, static_argnames=("unit", "first", "count"))
-def _layer(
+def layer_of_taps(
     unit: bool, first: bool, count: int, moment: float | Array, beta: Array, state: State,
     seen: duals.PairMoments, steps: tuple[Step, Step], inputs: Inputs, rates: Array,
     sources: exponents.Sources | None,

@@ -17,6 +17,7 @@ with extra("explorers"):
     from freezechaos.explorers.live import Live
     from freezechaos.explorers.mixing import hermite_mixer
     from freezechaos.explorers.neurons import one_layer, one_neuron
+    from freezechaos.explorers.newborn import newborn_frames
     from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
     from freezechaos.explorers.odd import (
         bistable_map,
@@ -62,6 +63,7 @@ __all__ = [
     "learning_curves",
     "live_generator",
     "moving_origin",
+    "newborn_frames",
     "ntk_on_the_circle",
     "one_layer",
     "one_neuron",

@@ -101,7 +101,7 @@ class Axis:
 class Choice:
     """A word out of a few, as a row of buttons; `compute` gets the word, one call each.
 
-    Not `static`, it is traced, and the functions of a `Live` explorer get the option's number.
+    Not `static`, it is traced: what runs in the page gets the option's number.
 
     Arguments:
         name: keyword of `compute`, and the word in the page's address.
@@ -109,7 +109,8 @@ class Choice:
         options: at least two different words, such as `["relu", "erf"]`.
         start: the option to begin with, by default the first.
         tabulated: as in `Axis`.
-        static: without it the word's number is traced; only a `Live` explorer knows how.
+        static: without it the word's number is traced, by a `Live` explorer or one that is
+            `compiled`.
 
     Raises:
         ValueError: there are fewer than two options, one twice, or `start` is none of them.

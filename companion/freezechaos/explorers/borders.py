@@ -1,23 +1,32 @@
 """What up-sampling does to the corners of an image: variances and kernels, position by position."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jaxtyping import Array
 
 from freezechaos import graphs, regimes
-from freezechaos.deconvolution import DeconvStack, diagonals
+from freezechaos.deconvolution import DeconvStack, side_by_side, square_diagonals
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.explorer import Explorer
-from freezechaos.explorers.fully_connected import named_activation, named_regime
+from freezechaos.explorers.fully_connected import named_activation
+from freezechaos.explorers.positions import BETAS, CONVOLUTIONS, PARAMETRIZATIONS, PHASE
 from freezechaos.explorers.views import Curves, Guide, Image
 
+START, SIDE = 4, 32
 LAYERS = {
     "window 4": graphs.transposed_convolution(4, stride=2, padding=1),
     "window 3": graphs.transposed_convolution(3, stride=2, padding=1, output_padding=1),
+    "window 2": graphs.transposed_convolution(2, stride=2),
+    "window 5": graphs.transposed_convolution(5, stride=2, padding=2, output_padding=1),
+    "window 6": graphs.transposed_convolution(6, stride=2, padding=2),
     "resize, window 3": graphs.resize_convolution(2, 3, padding=1),
 }
-BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
+PADDING = ("zeros", "none")
 
 
 def generator(
@@ -25,26 +34,44 @@ def generator(
 ) -> DeconvStack:
     """From 4 x 4 to 32 x 32: three times `convolutions` of window 3, then an up-sampling layer."""
     before = [graphs.convolution(3, padding=1)] * int(convolutions)
-    return DeconvStack((4, 4), [*before, LAYERS[layer]] * 3, parametrization)
+    return DeconvStack((START, START), [*before, LAYERS[layer]] * 3, parametrization)
 
 
-def frame(layer: str, convolutions: float, activation: str, beta: float) -> dict[str, Any]:
-    """Both diagonals in the usual parametrization, over their largest entry, and the corner."""
-    both = diagonals(generator(layer, int(convolutions)), named_activation(activation), beta)
-    relative = np.stack([part / part.max() for part in both])
-    middle = relative[:, 8:24, 8:24]
+def borderless(layer: str, convolutions: int) -> DeconvStack:
+    """The same without positions that lack a parent, from a grid that leaves 32 x 32 or more."""
+    layers = [each.borderless() for each in generator(layer, convolutions).layers]
+    for start in itertools.count(START):
+        sizes = itertools.accumulate(layers, lambda n, each: each.along(0).length(n), initial=start)
+        if min(lengths := list(sizes)) > 0 and lengths[-1] >= SIDE:
+            break
+    return DeconvStack((start, start), layers)
+
+
+def frame(
+    layer: Array, padding: Array, parametrization: Array, convolutions: int, activation: str,
+    beta: Array,
+) -> dict[str, Array]:  # fmt: skip
+    """Both diagonals over their largest entry, and what a corner and the middle have of it."""
+    sigma = named_activation(activation)
+    kinds = [make(name, convolutions) for make in (generator, borderless) for name in LAYERS]
+    cut = jnp.asarray([(kind.sizes[-1][0] - SIDE) // 2 for kind in kinds])
+    number = layer + padding * len(LAYERS)
+    reads = [part.reads(number, parametrization) for part in side_by_side(kinds)]
+    whole = jnp.stack(square_diagonals(reads, sigma, beta))
+    shown = lax.dynamic_slice(whole, (0, cut[number], cut[number]), (2, SIDE, SIDE))
+    relative = shown / jnp.max(shown, axis=(1, 2), keepdims=True)
     return {
-        "diagonals": np.round(relative, 2),
-        "row": relative[:, 15],
+        "diagonals": relative,
+        "row": relative[:, SIDE // 2 - 1],
         "sigma": relative[0, 0, 0],
         "theta": relative[1, 0, 0],
-        "faintest": middle[1].min(),
-        "r": regimes.characteristic_value(named_activation(activation), beta),
+        "faintest": jnp.min(relative[1, 8:24, 8:24]),
+        "r": regimes.characteristic_value(sigma, beta),
     }
 
 
 def border_frames(start: Mapping[str, Any] | None = None) -> Explorer:
-    """Variance and tangent kernel of every pixel with itself, in the usual parametrization.
+    """Variance and tangent kernel of every pixel with itself, with and without a border.
 
     Arguments:
         start: what to begin with, such as `{"layer": "window 3", "beta": 0.5}`.
@@ -53,21 +80,23 @@ def border_frames(start: Mapping[str, Any] | None = None) -> Explorer:
         title="What a pixel owes to its place",
         slug="frames",
         axes=[
-            Choice("layer", "up-sampling", options=tuple(LAYERS)),
-            Axis("convolutions", "convolutions between", [0, 1, 2], 1, step=True),
+            Choice("parametrization", "parametrization", PARAMETRIZATIONS, "usual", static=False),
+            Choice("layer", "up-sampling", options=tuple(LAYERS), static=False),
+            Choice("padding", "padding", PADDING, static=False),
+            Axis("convolutions", "convolutions between", CONVOLUTIONS, 1, static=True),
+            Axis("beta", "bias share β", BETAS, 0.1, format=".2f"),
             Choice("activation", "activation", options=("relu", "erf")),
-            Axis("beta", "bias share β", BETAS, 0.1, step=True, format=".1f"),
         ],
         start=start,
         compute=frame,
-        vectorized=False,
+        compiled=True,
         view=[
             Image(
                 pixels="diagonals",
                 label="over the largest",
                 panels=("variance Σ", "tangent kernel Θ"),
                 value_range=(0, 1),
-                title="Every pixel with itself, usual parametrization",
+                title="Every pixel with itself",
             ),
             Curves(
                 x=np.arange(32),
@@ -79,20 +108,20 @@ def border_frames(start: Mapping[str, Any] | None = None) -> Explorer:
                 styles=("steps", "steps"),
                 x_ticks=[0, 8, 16, 24, 31],
                 y_range=(0, 1.3),
-                guides=[Guide("graph-based", y=1)],
+                guides=[Guide("no border", y=1)],
                 title="The middle row",
             ),
         ],
         numbers=["sigma", "theta", "faintest", "r"],
-        words={"regime": named_regime},
+        words={"regime": PHASE},
         readout=(
-            "{activation}, β = {beta:.1f}. Usual: the corner has {sigma:.0%} of the largest "
-            "variance and {theta:.0%} of the largest Θ; the faintest pixel of the middle has "
-            "{faintest:.0%}. Graph-based: all have 100%, and r = {r:.2f}, {regime}."
+            "{parametrization}, {layer}, padding {padding}, {activation}, β = {beta:.2f}, "
+            "r = {r:.2f}, {regime}: the corner has {sigma:.0%} of the largest variance and "
+            "{theta:.0%} of the largest Θ; the faintest pixel of the middle has {faintest:.0%}."
         ),
         alt=(
             "Left, two images of 32 by 32 pixels: how large the variance and the tangent kernel of "
-            "each pixel are in the usual parametrization, dark at the border. Right, both along "
-            "the middle row, with the constant of the graph-based parametrization."
+            "each pixel are, dark at the border in the usual parametrization. Right, both along "
+            "the middle row, and the level that all would have without a border."
         ),
     )

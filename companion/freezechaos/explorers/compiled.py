@@ -24,32 +24,41 @@ def calling(axes: Iterable[Column]) -> dict[str, list[str]]:
 
 def sampled(axes: Iterable[Column]) -> tuple[Pinned, ...]:
     """The start alone: what shapes are read off."""
-    return tuple(Pinned(axis.name, axis.static, (axis.start,)) for axis in axes)
+    return tuple(pinned(axis, axis.start) for axis in axes)
+
+
+def pinned(axis: Column, value: Any) -> Pinned:
+    """An axis held where `compute` is to be asked; a choice that is traced, at its number."""
+    traced = isinstance(axis, Choice) and not axis.static
+    return Pinned(axis.name, axis.static, (int(axis.position(value)) if traced else value,))
 
 
 def programs(compute: Compute, axes: Iterable[Column], outputs: Sequence[str]) -> bytes:
     """A function of the number of a combination of static axes and choices to its program.
 
     Compressed JavaScript; what programs have in common is there once. Each takes the other axes'
-    values and returns the outputs in their order.
+    values, of choices the options' numbers, and returns the outputs in their order.
     """
     looped, mapped = _parted(axes)
     sources = {
         str(k): _program(compute, dict(zip([axis.name for axis in looped], values, strict=True)),
-                         [axis.name for axis in mapped], outputs)
+                         mapped, outputs)
         for k, values in enumerate(itertools.product(*(axis.values for axis in looped)))
     }  # fmt: skip
     return zlib.compress(of_sizes(sources).encode(), level=9)
 
 
 def _program(
-    compute: Compute, fixed: Mapping[str, Any], names: Sequence[str], outputs: Sequence[str]
+    compute: Compute, fixed: Mapping[str, Any], mapped: Sequence[Column], outputs: Sequence[str]
 ) -> str:
+    names = [axis.name for axis in mapped]
+    kinds = ["int32" if isinstance(axis, Choice) else "float32" for axis in mapped]
+
     def function(*values: jax.Array) -> list[jax.Array]:
         found = compute(**fixed, **dict(zip(names, values, strict=True)))
         return [jnp.asarray(found[name], jnp.float32) for name in outputs]
 
-    return compile(function, *[jax.ShapeDtypeStruct((), "float32")] * len(names))
+    return compile(function, *(jax.ShapeDtypeStruct((), kind) for kind in kinds))
 
 
 def _parted(axes: Iterable[Column]) -> tuple[list[Column], list[Column]]:

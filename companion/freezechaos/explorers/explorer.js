@@ -144,7 +144,8 @@ function run({ axes, outputs, compiled: { looped, mapped } }, { made, programs }
   const number = looped.map(named).reduce(
     (number, axis) => number * known(axis).length + positionOf(axis, setting[axis.name]), 0);
   programs[number] ??= made(number);
-  const results = programs[number](...mapped.map((name) => setting[name]));
+  const results = programs[number](...mapped.map((name) =>
+    (named(name).options ? positionOf(named(name), setting[name]) : setting[name])));
   return Object.fromEntries(outputs.map(({ name }, k) => [name, results[k]]));
 }
 

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from freezechaos.explorers import readout as sentence
 from freezechaos.explorers.axes import Axis, Choice, Formula
-from freezechaos.explorers.compiled import calling, check_compiled, programs, sampled
-from freezechaos.explorers.grid import Compute, Names, Pinned, Quantized, pack, tabulate
+from freezechaos.explorers.compiled import calling, check_compiled, pinned, programs, sampled
+from freezechaos.explorers.grid import Compute, Names, Quantized, pack, tabulate
 from freezechaos.explorers.readout import Bands, Naming
 from freezechaos.explorers.still import draw, png
 from freezechaos.explorers.views import View
@@ -59,7 +59,8 @@ class Explorer(anywidget.AnyWidget):
         log: names of outputs that span magnitudes: positive, kept as their logarithms.
         vectorized: without it, `compute` is never mapped, and gets Python numbers only.
         compiled: the page carries `compute` itself, compiled to JavaScript, and runs it at the very
-            setting of the reader; a program for each combination of static axes and choices.
+            setting of the reader; a program for each combination of static axes and choices. A
+            choice that is not static is traced, as the option's number.
             Nothing is interpolated, views say their ranges, `words` are `Bands`, a `Map` has its
             whole field.
         start: values to begin with, by the axes' names, in place of the axes' own.
@@ -100,7 +101,8 @@ class Explorer(anywidget.AnyWidget):
         self._numbers, self._words = tuple(numbers), dict(words or {})
         if len(self.axes) < len(axes):
             raise ValueError(f"`axes` must have different names; got {[a.name for a in axes]}.")
-        _check_static(self._grid.values())
+        if not compiled:
+            _check_static(self._grid.values())
         sentence.check(readout, [*self.axes, *self._numbers, *self._words])
         self._columns = sampled(self._grid.values()) if compiled else tuple(self._grid.values())
         table = tabulate(compute, self._columns, vectorized=vectorized)
@@ -198,7 +200,7 @@ class Explorer(anywidget.AnyWidget):
             ValueError: an axis does not exist or cannot be set so.
         """
         values = self.start | self._settled(setting)
-        axes = [Pinned(name, axis.static, (values[name],)) for name, axis in self._grid.items()]
+        axes = [pinned(axis, values[name]) for name, axis in self._grid.items()]
         table = tabulate(self._compute, axes, vectorized=self._vectorized)
         return {name: np.asarray(value[(0,) * len(axes)]) for name, value in table.items()}
 
@@ -307,8 +309,8 @@ def _check_static(axes: Iterable[Axis | Choice | Formula]) -> None:
     for axis in axes:
         if isinstance(axis, Choice) and not axis.static:
             raise ValueError(
-                f"the choice `{axis.name}` is traced, which only a `Live` explorer knows. "
-                "Drop static=False."
+                f"the choice `{axis.name}` is traced, which a table does not know. "
+                "Drop static=False, or take compiled=True."
             )
 
 
