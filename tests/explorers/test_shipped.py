@@ -937,6 +937,13 @@ def test_a_neuron_under_batch_norm_has_no_wall(explorers: dict[str, Explorer]) -
         assert shown["wall"] * energy == pytest.approx(energy - raw.var(), abs=1e-5)
 
 
+def test_a_sleeping_neuron_is_called_one(explorers: dict[str, Explorer]) -> None:
+    sentence = explorers["neuron"].sentence
+    for silent in ("relu", "normalized relu"):  # 0 for all inputs, and a negative constant
+        assert "nothing to enlarge" in sentence(activation=silent, beta=0.7, depth=4, neuron=1)
+    assert "is its mean" in sentence(activation="erf", beta=0.7, depth=16, neuron=1)
+
+
 @pytest.mark.parametrize("layer", checkerboards.UPS)
 @pytest.mark.parametrize("name", positions.PARAMETRIZATIONS)
 def test_boards_are_the_modes_of_the_kernel(

@@ -20,6 +20,7 @@ POINTS, WIDTH, SHOWN = 64, 128, 4
 DEGREES = np.arange(POINTS) * (360 / POINTS)
 BETAS = (0.0, 0.3, 0.5, 0.7)
 DEPTHS = (2, 4, 8, 16)
+SILENT = 1e-6  # of less than this, what varies over the batch is rounding
 
 NORMS: dict[str, Literal["before", "after"] | None] = {
     "none": None,
@@ -53,6 +54,20 @@ def neuron(beta: float, depth: float, neuron: float, activation: str) -> dict[st
         "ripples": ripples,
         "gain": 1 / np.sqrt(ripples**2 + NORM_EPSILON),
     }
+
+
+def heard(setting: Mapping[str, Any]) -> str:
+    """What batch norm finds in the neuron, in words."""
+    if setting["ripples"] < SILENT:
+        return (
+            "This neuron says the same to all inputs: batch norm takes that away, and there is "
+            "nothing to enlarge"
+        )
+    return (
+        f"{setting['wall']:.0%} of the neuron's energy is its mean, the same for all inputs. "
+        f"What differs has the size {setting['ripples']:.2g}; batch norm takes the mean away "
+        f"and makes that {setting['gain']:.0f} times larger"
+    )
 
 
 def one_neuron(start: Mapping[str, Any] | None = None) -> Explorer:
@@ -98,11 +113,8 @@ def one_neuron(start: Mapping[str, Any] | None = None) -> Explorer:
             ),
         ],
         numbers=["wall", "ripples", "gain"],
-        readout=(
-            "{activation}, β = {beta:.1f}, depth {depth:.0f}: {wall:.0%} of the neuron's energy is "
-            "its mean, the same for all inputs. What differs has the size {ripples:.2g}; batch "
-            "norm takes the mean away and makes that {gain:.0f} times larger."
-        ),
+        words={"heard": heard},
+        readout="{activation}, β = {beta:.1f}, depth {depth:.0f}: {heard}.",
         alt=(
             "Left, what one neuron says to 64 points on the circle: a wall with small ripples. "
             "Right, the same neuron after batch norm: the wall is gone, the ripples fill the frame."

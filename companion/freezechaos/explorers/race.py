@@ -168,13 +168,15 @@ def race_on_the_circle(
         numbers=["steps", "time", "apart", "moved"],
         words={
             "verdict": Bands(
-                "apart", [0.1, 0.3], ["keeps to its prediction", "strays", "goes its own way"]
+                "apart",
+                [0.05, 0.2],
+                ["keeps to its prediction", "strays from it", "goes its own way"],
             )
         },
         readout=(
-            "Width {width:.0f}, after {steps:.0f} steps (time {time:.3g}): the network {verdict}, "
-            "{apart:.2g} away from it on average round the circle; its kernel Θ has moved by "
-            "{moved:.1%}."
+            "Width {width:.0f}, after {steps:.0f} steps (time {time:.3g}): the network {verdict}; "
+            "the distance of the two is {apart:.2g}, a root mean square round the circle. Its "
+            "kernel Θ has moved by {moved:.1%}."
         ),
         alt=(
             "Left, the function that a finite network has learned from eight points on a circle, "

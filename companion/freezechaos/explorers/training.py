@@ -59,7 +59,9 @@ def training_on_the_circle(
         title="Learning a function on the circle",
         slug="training",
         axes=[
-            Axis("time", "training time t", values=TIMES, start=4, step=True),
+            Axis(
+                "time", "training time t, in units of 1/Θ(x, x)", values=TIMES, start=4, step=True
+            ),
             Axis("depth", "depth L", values=[1, 2, 4, 8, 16, 32, 64], start=2, step=True),
             Axis("beta", "bias share β", values=[0, 0.1, 0.3, 0.5, 0.7, 0.9], start=0.3, step=True),
             Choice("activation", "activation", options=activations),
