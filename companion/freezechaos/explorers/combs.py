@@ -84,7 +84,7 @@ def lattice_faders(start: Mapping[str, Any] | None = None) -> Explorer:
             Axis("two", "w₁: distances divisible by 2", LOUD, 0.45, format=".2f"),
             Axis("four", "w₂: divisible by 4", LOUD, 0.42, format=".2f"),
             Axis("own", "w: the pixel itself", (0.1, *LOUD[1:]), 1.19, format=".2f"),
-            Axis("time", "time of learning", TIMES, 0.125, format=".2f"),
+            Axis("time", "time of learning, in 1/Θ(p, p)", TIMES, 0.125, format=".2f"),
             Choice("target", "picture to learn", tuple(TARGETS)),
         ],
         start=start,

@@ -203,10 +203,11 @@ def one_push(start: Mapping[str, Any] | None = None) -> Explorer:
         numbers=["alpha", "shared", "common", "r"],
         words={"regime": named_regime, "ratio": named_ratio},
         readout=(
-            "{activation}, β = {beta:.1f}, {depth:.0f} maps: r = {r:.2f}, {regime}. Own share "
-            "α = {alpha:.3f}: where one image asks, its pixel moves in every other image "
-            "{shared:.1%} as far. Where all N = {batch:.0f} ask, each for a pixel of its own, "
-            "{common:.0%} of the step's energy is the same in all; N(1 − α)/α = {ratio}."
+            "Asking: {who}. Picked: image {image:.0f}, row {row:.0f}, column {column:.0f}; a step "
+            "of size {size:.1f}. {activation}, β = {beta:.1f}, {depth:.0f} maps: r = {r:.2f}, "
+            "{regime}. Own share α = {alpha:.3f}: where one image asks, its pixel moves in every "
+            "other image {shared:.1%} as far. Where all N = {batch:.0f} ask, each for a pixel of "
+            "its own, {common:.0%} of the step's energy is the same in all; N(1 − α)/α = {ratio}."
         ),
         alt=(
             "Left, nine images of 16 by 16 pixels after a step of gradient descent that pushed one "
