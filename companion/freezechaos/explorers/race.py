@@ -170,13 +170,13 @@ def race_on_the_circle(
             "verdict": Bands(
                 "apart",
                 [0.05, 0.2],
-                ["keeps to its prediction", "strays from it", "goes its own way"],
+                ["keeps to its prediction", "strays from its prediction", "goes its own way"],
             )
         },
         readout=(
-            "Width {width:.0f}, after {steps:.0f} steps (time {time:.3g}): the network {verdict}; "
-            "the distance of the two is {apart:.2g}, a root mean square round the circle. Its "
-            "kernel Θ has moved by {moved:.1%}."
+            "Width {width:.0f}, after {steps:.0f} steps (time {time:.3g}): the network {verdict}, "
+            "{apart:.2g} away (root mean square round the circle); its kernel Θ has moved by "
+            "{moved:.1%}."
         ),
         alt=(
             "Left, the function that a finite network has learned from eight points on a circle, "
