@@ -1,8 +1,8 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup images book serve lab slides pdf student solutions strip notebooks package metadata \
-  assignments gradescope exam questions test bench bench-full cover lint lock clean
+.PHONY: help setup images book serve lab slides figures pdf student solutions strip notebooks \
+  package metadata assignments gradescope exam questions test bench bench-full cover lint lock clean
 
 # All that is made goes into .venv and _build, here or in another folder, whose path has no spaces:
 # the checkout may then be read-only.
@@ -121,6 +121,10 @@ lab: $(STAMP) ## open the chapters in JupyterLab
 
 slides: book ## build the site, with slides of every chapter's figures
 	@echo "slides: open $(SITE)/slides/03_freeze_and_chaos.html, or any other there"
+
+figures: book ## build the site, and write its figures as SVG and PNG for slides of your own
+	@$(BIN)/python book/_ext/handout.py $(BUILD)/figures
+	@echo "figures: $(BUILD)/figures/, with a line of licence for each in README.txt"
 
 pdf: $(STAMP) ## build the book as a PDF (needs latexmk and XeTeX)
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \

@@ -52,13 +52,18 @@ def sets_at_hand() -> str:
     return "+".join(filter(available, sorted(archives.ARCHIVES))) or "no_sets"
 
 
+def of_these_sources() -> str:
+    """Return the folder of the cache, one for pages and PDF."""
+    return str(BUILT / ".jupyter_cache" / f"{fingerprint(ROOT)}-{sets_at_hand()}")
+
+
 def use_cache_of_these_sources(app: Sphinx, config: Config) -> None:
-    caches = BUILT / ".jupyter_cache"  # one for pages and PDF
-    sources = fingerprint(ROOT)
-    for other in caches.glob("*"):
+    cache = Path(of_these_sources())
+    sources, _, _ = cache.name.partition("-")
+    for other in cache.parent.glob("*"):
         if not other.name.startswith(sources):
             shutil.rmtree(other) if other.is_dir() else other.unlink()
-    config.nb_execution_cache_path = str(caches / f"{sources}-{sets_at_hand()}")
+    config.nb_execution_cache_path = str(cache)
 
 
 def run_several_at_a_time(app: Sphinx) -> None:

@@ -24,9 +24,10 @@ from playwright.sync_api import Browser, Page, expect
 from pybtex.database import parse_file, parse_string
 
 import editions
+import handout
 import metadata
 import publishing
-from execution_cache import BUILT
+from execution_cache import BUILT, of_these_sources
 from freezechaos import kernels
 from freezechaos.activations import normalized, standardized
 from freezechaos.claims import CLAIMS
@@ -656,3 +657,13 @@ def test_citations_are_those_of_the_references() -> None:
     for key in set(cited) & set(known):
         assert cited[key].fields["title"] == known[key].fields["title"]
         assert cited[key].fields["year"] == known[key].fields["year"]
+
+
+def test_figures_are_handed_out(site: Path, tmp_path: Path) -> None:
+    """Each that a chapter shows, as SVG and PNG, with words for who cannot see it."""
+    handout.hand_out(tmp_path, of_these_sources())
+    for name in editions.chapters():
+        shown = len(parse(site, name).select("main img.only-dark"))
+        forms = [len([*tmp_path.glob(f"{name}-*.{form}")]) for form in ("svg", "png")]
+        assert forms == [shown, shown]
+    assert "    \n" not in (tmp_path / "README.txt").read_text("utf-8")
