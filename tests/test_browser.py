@@ -90,7 +90,11 @@ CASES: dict[str, tuple] = {
                                   jax.scipy.special.erfinv)],
         jnp.linspace(-0.999, 0.999, 60),
     ),
-    "positive": (lambda x: [jnp.sqrt(x), lax.rsqrt(x), jnp.log(x), x**0.3], normal(20) ** 2 + 0.1),
+    "positive": (
+        lambda x: [jnp.sqrt(x), lax.rsqrt(x), jnp.log(x), jnp.log2(x), x**0.3,
+                   jnp.ldexp(x, jnp.floor(10 * x).astype(jnp.int32))],
+        normal(20) ** 2 + 0.1,
+    ),
     "erf": (
         lambda x: [jax.scipy.special.erf(x), jax.scipy.special.erfc(x)],
         jnp.linspace(-6, 6, 60),

@@ -138,6 +138,7 @@ OPERATIONS: dict[str, Operation] = {
     "exp": _call("Math.exp"),
     "exp2": lambda _, a: f"Math.pow(2,{a})",
     "log": _call("Math.log"),
+    "log2": _call("Math.log2"),  # from JAX 0.12 on a primitive
     "expm1": _call("Math.expm1"),
     "log1p": _call("Math.log1p"),
     "tanh": _call("Math.tanh"),

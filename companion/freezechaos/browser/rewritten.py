@@ -231,6 +231,9 @@ REWRITTEN: dict[str, Callable[..., Callable[..., Any]]] = {
         lambda x: [lax.index_in_dim(x, k, axis, keepdims=False) for k in range(x.shape[axis])]
     ),
     "tile": _tile,
+    "call_hi_primitive": lambda *, _prim: (  # from JAX 0.12 on, of ldexp and others
+        lambda *flat: jax.tree.leaves(_prim.expand(*jax.tree.unflatten(_prim.in_tree, flat)))
+    ),
     "top_k": _top_k,
     "reduce_window_max": _pooled(lax.max, lambda dtype: _end(dtype, 1)),
     "reduce_window_min": _pooled(lax.min, lambda dtype: _end(dtype, -1)),
