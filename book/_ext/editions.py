@@ -43,7 +43,10 @@ DIRECTIVE = re.compile(
     r"(?P<body>.*?)^(?P=fence)$\n?",
     re.MULTILINE | re.DOTALL,
 )
-ROLE = re.compile(r"\{(?P<name>[\w:]+)\}`(?P<target>[^`]+)`")
+ROLE = re.compile(
+    r"\{(?P<name>[\w:]+)\}`(?:(?P<words>[^`<]*[^`<\s])\s*<(?P<place>[\w-]+)>|(?P<target>[^`]+))`"
+)
+PLACE = re.compile(r"^\((?P<label>[\w-]+)\)=\n+", re.MULTILINE)
 EQUATION = re.compile(r"\$\$(?P<math>[^$]+)\$\$ ?\((?P<label>[\w-]+)\)")
 DISPLAY = re.compile(r"\$\$[^$]+\$\$")
 LATEX_BRACES = re.compile(r"[{}]")
@@ -51,7 +54,7 @@ LABEL = re.compile(r"^:label: *(\S+)", re.MULTILINE)
 
 
 class Target(NamedTuple):
-    """What a label names: "Exercise 3.2", "(3.1)"."""
+    """What a label names: "Exercise 3.2", "(3.1)"; a place in the text has no name."""
 
     name: str
     chapter: str
@@ -96,6 +99,8 @@ def book() -> Book:
         for found in EQUATION.finditer(text):
             count["("] += 1
             targets[found["label"]] = Target(f"({number}.{count['(']})", chapter)
+        for found in PLACE.finditer(text):
+            targets[found["label"]] = Target("", chapter)
     references = dict(parse_file(str(BOOK / "references.bib")).entries)
     return Book(titles, targets, references)
 
@@ -195,7 +200,7 @@ def plain(text: str, kind: str, chapter: str, cited: dict[str, None]) -> str:
         tag = book().targets[found["label"]].name.strip("()")
         return f"$${found['math'].rstrip()} \\tag{{{tag}}}$$"
 
-    text = EQUATION.sub(numbered, text)
+    text = EQUATION.sub(numbered, PLACE.sub("", text))
     text = DIRECTIVE.sub(lambda found: boxed(found, kind), f"{text}\n").strip()
     return ROLE.sub(lambda found: linked(found, chapter, cited), text)
 
@@ -233,19 +238,27 @@ def folded(head: str, body: str) -> str:
 
 def linked(found: re.Match[str], chapter: str, cited: dict[str, None]) -> str:
     """Return a role as text, with a link where it leads to another chapter."""
-    name, target = found["name"], found["target"]
+    name, words, target = (
+        found["name"],
+        found["words"],
+        found["place"] or found["target"],
+    )
     if name in ("cite", "cite:t"):
         keys = [key.strip() for key in target.split(",")]
         cited.update(dict.fromkeys(keys))
         labels = [author_year(book().references[key], name == "cite:t") for key in keys]
         return ", ".join(labels) if name == "cite:t" else f"({'; '.join(labels)})"
     if name == "doc":
-        page = book().titles[target]
+        page = words or book().titles[target]
         return f"[{page}]({target}.ipynb)" if target in chapters() else f"*{page}*"
     if name in ("ref", "eq", "prf:ref"):
         there = book().targets[target]
-        elsewhere = there.chapter != chapter
-        return f"[{there.name}]({there.chapter}.ipynb)" if elsewhere else there.name
+        said = words or there.name
+        if not said:
+            raise ValueError(
+                f"{target!r} has no name; write {{ref}}`words <{target}>`."
+            )
+        return said if there.chapter == chapter else f"[{said}]({there.chapter}.ipynb)"
     raise ValueError(
         f"no plain form of the role {name!r}; add one to {__name__}.linked."
     )
