@@ -43,9 +43,8 @@ DIRECTIVE = re.compile(
     r"(?P<body>.*?)^(?P=fence)$\n?",
     re.MULTILINE | re.DOTALL,
 )
-ROLE = re.compile(
-    r"\{(?P<name>[\w:]+)\}`(?:(?P<words>[^`<]*[^`<\s])\s*<(?P<place>[\w-]+)>|(?P<target>[^`]+))`"
-)
+ROLE = re.compile(r"\{(?P<name>[\w:]+)\}`(?P<target>[^`]+)`")
+TITLED = re.compile(r"(?P<words>.+\S)\s*<(?P<place>[\w-]+)>", re.DOTALL)
 PLACE = re.compile(r"^\((?P<label>[\w-]+)\)=\n+", re.MULTILINE)
 EQUATION = re.compile(r"\$\$(?P<math>[^$]+)\$\$ ?\((?P<label>[\w-]+)\)")
 DISPLAY = re.compile(r"\$\$[^$]+\$\$")
@@ -238,11 +237,9 @@ def folded(head: str, body: str) -> str:
 
 def linked(found: re.Match[str], chapter: str, cited: dict[str, None]) -> str:
     """Return a role as text, with a link where it leads to another chapter."""
-    name, words, target = (
-        found["name"],
-        found["words"],
-        found["place"] or found["target"],
-    )
+    name, words, target = found["name"], "", found["target"]
+    if titled := TITLED.fullmatch(target):
+        words, target = titled["words"], titled["place"]
     if name in ("cite", "cite:t"):
         keys = [key.strip() for key in target.split(",")]
         cited.update(dict.fromkeys(keys))
