@@ -601,7 +601,7 @@ function paintCurves(view, look, width) {
   const top = view.guides.some((guide) => guide.x !== null && guide.label) ? 26 : 10;
   const right = direct ? column : 10;
   const bottom = 48;
-  const side = Math.min(width - left - right, 380);
+  const side = clamp(width - left - right, 60, 380);
   const box = view.square
     ? { ...frame(left + right + side, top + bottom + side, { left, right, top, bottom }), width }
     : frame(width, clamp(0.56 * width, 260, 380), { left, right, top, bottom });
