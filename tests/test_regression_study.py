@@ -34,8 +34,8 @@ def test_what_is_stored_comes_out_again(setting):
 
 @pytest.mark.images
 @needs_the_set
-def test_goes_on_where_it_was_killed(tmp_path):
-    """A file that has one of two settings: that one is read, and the other is run."""
+def test_runs_only_what_the_file_lacks(tmp_path):
+    """Of two settings one is there: it is read, and the other is run."""
     first, second = (study.Setting(phase, 2, 60) for phase in ("chaos", "edge"))
     file = tmp_path / "runs" / "few.json"
     (run,) = study.study(file, [first])

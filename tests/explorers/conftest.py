@@ -1,7 +1,7 @@
 """Explorers of cheap closed forms, and the static page that carries them without a kernel."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ipywidgets import Widget
 from ipywidgets.embed import embed_data, escape_script
+from playwright.sync_api import Browser, Page
 
 from freezechaos.explorers import (
     Axis,
@@ -36,6 +37,19 @@ PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><head><meta charse
 <script type="application/vnd.jupyter.widget-state+json">{state}</script>
 <script>{host}</script></body></html>"""
 VIEW = '<p>Before.</p><script type="application/vnd.jupyter.widget-view+json">{}</script>'
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Yield a page that fails the test if it complains or asks anything of the outside."""
+    faults: list[str] = []
+    with browser.new_context(viewport={"width": 1000, "height": 900}) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("request", lambda r: faults.append(r.url) if "http" in r.url[:5] else None)
+        yield page
+    assert not faults
 
 
 def decay_results(beta: jax.Array, depth: int, activation: str) -> dict[str, jax.Array]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from freezechaos import deconvolution
 from freezechaos.explorers import (
@@ -30,19 +30,6 @@ MAKERS = {"pixel": pixel_kernels, "boards": checkerboard_modes, "frames": border
 @pytest.fixture(scope="module", params=MAKERS)
 def explorer(request: pytest.FixtureRequest) -> Explorer:
     return MAKERS[request.param]()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Yield a page that fails the test if it complains or asks anything of the outside."""
-    faults: list[str] = []
-    with browser.new_context(viewport={"width": 1000, "height": 900}) as context:
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("request", lambda r: faults.append(r.url) if "http" in r.url[:5] else None)
-        yield page
-    assert not faults
 
 
 def by_page(page: Page, explorer: Explorer, settings: list[dict[str, Any]]) -> Iterator[Any]:

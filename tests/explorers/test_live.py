@@ -3,7 +3,7 @@
 import re
 import zlib
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from freezechaos import dynamics, kernels
 from freezechaos.explorers import (
@@ -90,19 +90,6 @@ def generator() -> Live:
 @pytest.fixture(scope="module")
 def digits() -> Live:
     return trainability_on_digits((32, 128), (4, 16), poster=1, start={"width": 32, "depth": 4})
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Yield a page that fails the test if it complains or asks anything of the outside."""
-    faults: list[str] = []
-    with browser.new_context(viewport={"width": 1000, "height": 900}) as context:
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("request", lambda r: faults.append(r.url) if "http" in r.url[:5] else None)
-        yield page
-    assert not faults
 
 
 def code(explorer: Live) -> str:
