@@ -1,8 +1,9 @@
-"""One headless Chromium for every test and benchmark that opens a page."""
+"""One headless Chromium for all tests and benchmarks of pages; what cannot be collected."""
 
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -20,6 +21,9 @@ NO_CHROMIUM = (
     "this test needs a Chromium on the PATH as one of "
     f"{', '.join(NAMES)}: install Debian's package `chromium` or Google Chrome"
 )
+
+# GPJax does not go with the JAX of every Python (pyproject.toml).
+collect_ignore = [] if find_spec("gpjax") else ["companion/freezechaos/regression/gpjax.py"]
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ EXTRA = {
     "questions": "explorers",
 }
 """What a module needs beyond the package's own needs."""
+WITHIN = {PACKAGE / "regression" / "gpjax.py": "gpjax"}
+"""What a file needs beyond its module's."""
 CORE = sorted({module_of(path) for path in sources()} - EXTRA.keys())
 OWNERS = packages_distributions()
 BROUGHT = {
@@ -37,6 +39,13 @@ BROUGHT = {
     "matplotlib-inline": "ipywidgets",
 }
 """Modules of what a declared package always brings."""
+
+NAMES_ITS_EXTRA = """try:
+        import_module(f"freezechaos.{module}")
+    except ModuleNotFoundError as missing:
+        assert f"pip install 'freeze-and-chaos[{extra}]'" in str(missing), missing
+    else:
+        raise AssertionError(f"{module} needs no extra")"""
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -55,31 +64,12 @@ def declared(extra: str) -> set[str]:
     return found - {PROJECT["name"]}
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_what_is_imported_is_declared(path: Path) -> None:
-    known = declared(EXTRA.get(module_of(path), ""))
-    for name in imports(path):
-        root = name.partition(".")[0]
-        if root in sys.stdlib_module_names or root == "freezechaos":
-            continue
-        found = {BROUGHT.get(owner, owner) for owner in OWNERS[root]}
-        assert found & known, f"{root} of {found}: declare it, or give the module an extra"
+def extra_of(path: Path) -> str:
+    return WITHIN.get(path, EXTRA.get(module_of(path), ""))
 
 
-def test_a_module_names_its_extra() -> None:
-    for path in sources():
-        for extra in re.findall(r'\bextra\("(\w+)"\)', path.read_text()):
-            assert extra == EXTRA[module_of(path)]
-    assert set(EXTRA.values()) <= PROJECT["optional-dependencies"].keys()
-
-
-def test_the_core_runs_without_the_extras_and_the_rest_names_its_own() -> None:
-    own = declared("")
-    blocked = {
-        module
-        for module, owners in OWNERS.items()
-        if set(owners) & (declared("course") | declared("book")) - own
-    }
+def without(blocked: set[str], program: str) -> None:
+    """Run a program that does not find these modules."""
     code = f"""
 import sys
 from importlib import import_module
@@ -90,19 +80,60 @@ class Nothing:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Nothing())
+{program}"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_what_is_imported_is_declared(path: Path) -> None:
+    known = declared(extra_of(path))
+    for name in imports(path):
+        root = name.partition(".")[0]
+        if root in sys.stdlib_module_names or root == "freezechaos":
+            continue
+        owners = OWNERS.get(root, [root])  # GPJax is not installed for every Python
+        found = {BROUGHT.get(owner, owner) for owner in owners}
+        assert found & known, f"{root} of {found}: declare it, or give the module an extra"
+
+
+def test_a_module_names_its_extra() -> None:
+    for path in sources():
+        for extra in re.findall(r'\bextra\("(\w+)"\)', path.read_text()):
+            assert extra == extra_of(path)
+    assert {*EXTRA.values(), *WITHIN.values()} <= PROJECT["optional-dependencies"].keys()
+
+
+def test_the_core_runs_without_the_extras_and_the_rest_names_its_own() -> None:
+    own = declared("")
+    blocked = {
+        module
+        for module, owners in OWNERS.items()
+        if set(owners) & (declared("course") | declared("book")) - own
+    }
+    assert {"matplotlib", "PIL", "ipywidgets", "tyro", "orbax", "nbgrader"} <= blocked
+    without(
+        blocked,
+        f"""
 for module in {CORE!r}:
     import_module(f"freezechaos.{{module}}")
 for module, extra in {EXTRA!r}.items():
-    try:
-        import_module(f"freezechaos.{{module}}")
-    except ModuleNotFoundError as missing:
-        assert f"pip install 'freeze-and-chaos[{{extra}}]'" in str(missing), missing
-    else:
-        raise AssertionError(f"{{module}} needs no extra")
-"""
-    assert {"matplotlib", "PIL", "ipywidgets", "tyro", "orbax", "nbgrader"} <= blocked
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    {NAMES_ITS_EXTRA}
+""",
+    )
+
+
+@pytest.mark.parametrize("path", WITHIN, ids=lambda path: path.stem)
+def test_a_file_within_names_its_own(path: Path) -> None:
+    module, extra = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), WITHIN[path]
+    without(
+        {extra},
+        f"""
+module, extra = {module!r}, {extra!r}
+if True:
+    {NAMES_ITS_EXTRA}
+""",
+    )
 
 
 def tracked() -> set[str]:

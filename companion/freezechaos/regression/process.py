@@ -1,4 +1,4 @@
-"""What a Gaussian process knows: posterior, evidence; and ensembles of trained networks.
+"""What a Gaussian process knows: posterior, what is left out, evidence; ensembles of networks.
 
 Worked out in float64 on the host by Cholesky or eigenvalues, for some thousand inputs.
 """
@@ -70,6 +70,43 @@ def posterior(
     mean = cross @ cho_solve((root, True), y)
     covariance = kernel.precise(test) - cross @ cho_solve((root, True), cross.T)
     return Gaussian(mean.reshape(len(test), *shape), (covariance + covariance.T) / 2)
+
+
+class LeftOut(NamedTuple):
+    """Mean [n, *outputs] and variance [n] at each input, of the function, from all other inputs."""
+
+    mean: Float[np.ndarray, "n *outputs"]
+    variance: Float[np.ndarray, " n"]
+
+
+def leave_one_out(
+    kernel: Kernel,
+    x: Real[ArrayLike, "n d"],
+    labels: Real[ArrayLike, "n *outputs"],
+    *,
+    noise: Number,
+) -> LeftOut:
+    """The posterior at each input, given the labels of all others; by one inverse, not n.
+
+    With C = K + noise I: mean_i = y_i - (C^-1 y)_i / (C^-1)_ii, variance_i = 1 / (C^-1)_ii - noise
+
+    Arguments and errors as for `posterior`.
+
+    Source: Rasmussen and Williams, 2006, equation 5.12.
+
+    >>> from freezechaos import activations
+    >>> kernel = algebra.NNGP(activations.standardized("relu"), 0.1, 3)
+    >>> leave_one_out(kernel, np.eye(3), np.ones(3), noise=0.1).mean.shape
+    (3,)
+    """
+    algebra.kernel("kernel", kernel)
+    rows, y, shape = _given(x, labels)
+    _foresee(len(rows), len(rows))
+    level = _noise(noise)
+    inverse = cho_solve((_root(kernel, rows, level), True), np.eye(len(rows)))
+    own = np.diagonal(inverse)
+    mean = y - inverse @ y / own[:, None]
+    return LeftOut(mean.reshape(len(rows), *shape), np.maximum(1 / own - level, 0))
 
 
 class Evidence(NamedTuple):
