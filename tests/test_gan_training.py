@@ -206,14 +206,18 @@ class TestStep:
         own = game.initial(replace(TINY, seed=3))
         for a, b in zip(jax.tree.leaves(given), jax.tree.leaves(own), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
-        preset, slope = replace(TINY, optimizer="sgd", generator_rate=0.25), jnp.arange(3.0)
+        preset = replace(TINY, optimizer="sgd", generator_rate=0.25)
+        slope = eqx.filter(own.generator, eqx.is_array)
 
         def update(preset, *rate):
             optimizer = game.optimizers(preset, *rate)[0]
             return game.updated(optimizer, slope, slope, optimizer.init(slope))[0]
 
-        found = jax.jit(lambda rate: update(replace(preset, generator_rate=1), rate))(0.25)
-        np.testing.assert_array_equal(found, update(preset))
+        other = jax.jit(lambda rate: update(replace(preset, generator_rate=1), rate))
+        layers = len(own.generator.weights)
+        for rate in (0.25, jnp.full((layers, 2), 0.25)):
+            for a, b in zip(*map(jax.tree.leaves, (other(rate), update(preset))), strict=True):
+                np.testing.assert_array_equal(a, b)
 
     @pytest.mark.parametrize(("step", "share"), [(0, 1 / 10), (1, 2 / 11), (8, 0.5), (10**6, 0.9)])
     def test_the_average_forgets_its_birth_first(self, step, share):

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from freezechaos import graphs
@@ -20,6 +21,8 @@ from freezechaos.networks import (
     circle,
     newborn,
     on_sphere,
+    scale_by_layer,
+    with_beta,
 )
 from freezechaos.networks import convolutions as formulations
 
@@ -564,3 +567,44 @@ def _drawn(key, widths):
         jax.random.normal(k[1], (1, after))[0] for k, (after, _) in zip(keys, shapes, strict=True)
     )
     return weights, biases
+
+
+BORN_WITH = {
+    "fully connected": lambda beta: FullyConnected([3, 9, 7, 2], RELU, beta, key=jax.random.key(1)),
+    "deconvolutional": lambda beta: Deconvolutional(
+        DeconvStack((3, 2), (graphs.transposed_convolution(4, 2, 1),) * 2), [5, 4, 2], RELU, beta,
+        key=jax.random.key(1),
+    ),
+}  # fmt: skip
+
+
+class TestWithBeta:
+    @pytest.mark.parametrize("make", BORN_WITH.values(), ids=BORN_WITH)
+    @pytest.mark.parametrize("beta", [0.0, 0.1, 0.9])
+    def test_it_is_the_network_of_that_beta_in_gradient_descent_too(self, make, beta):
+        """At birth and after three steps; the share is traced."""
+        turned, rates = jax.jit(with_beta)(make(0.4), beta)
+        pairs = (turned, rates), (make(beta), jnp.ones_like(rates))
+        x = jax.random.normal(jax.random.key(2), (6, 3))
+        x = x if isinstance(turned, FullyConnected) else grids(turned, 6)
+        outputs = []
+        for network, factors in pairs:
+            optimizer = optax.chain(optax.sgd(0.1), scale_by_layer(factors))
+            for _ in range(3):
+                outputs.append(network(x))
+                slope = jax.grad(lambda net: jnp.mean((net(x) - 1) ** 2))(network)
+                updates, _ = optimizer.update(slope, optimizer.init(network))
+                network = eqx.apply_updates(network, updates)
+        np.testing.assert_allclose(outputs[:3], outputs[3:], atol=5e-6)
+        assert jnp.max(jnp.abs(outputs[0] - outputs[2])) > 0.01
+
+    def test_its_own_beta_changes_nothing(self, network, inputs):
+        turned, rates = with_beta(network, network.beta)
+        np.testing.assert_allclose(rates, 1, rtol=1e-6)
+        np.testing.assert_allclose(turned(inputs), network(inputs), atol=2e-6)
+
+    def test_refusals(self, network):
+        with pytest.raises(ValueError, match=r"`network` must have a beta above 0.*0.1"):
+            with_beta(BORN_WITH["fully connected"](0.0), 0.1)
+        with pytest.raises(ValueError, match=r"`beta` must lie in \[0, 1\); got 1"):
+            with_beta(network, 1.0)

@@ -84,7 +84,8 @@ def bench() -> Live:
 
 @pytest.fixture(scope="module")
 def generator() -> Live:
-    return live_generator(["freeze", "batch norm"], poster=1, start={"regime": "batch norm"})
+    kinds = ["ReLU", "ReLU, batch norm"]
+    return live_generator(kinds, poster=1, start={"kind": kinds[1], "beta": 0.3})
 
 
 @pytest.fixture(scope="module")
@@ -298,17 +299,18 @@ def test_a_pace_lets_every_turn_be_seen(page: Page, publish: Publish, bench: Liv
 
 def test_a_step_of_the_page_s_game_is_the_package_s(page: Page, generator: Live) -> None:
     """All of the two networks and of Adam after a step, and it is the same run when repeated."""
+    taken = [{"seed": 3, "beta": 0.3}[name] for name in generator.spec["live"]["names"]["begin"]]
     runs = page.evaluate(
         f"""() => {{
-          const program = ({code(generator)})("batch norm");
+          const program = ({code(generator)})("ReLU, batch norm");
           return [1, 2].map(() => {{
-            const state = program.advance(...program.begin(3), 0.4);
+            const state = program.advance(...program.begin(...{taken}), 0.4);
             return state.map((array) => Array.from(array));
           }});
         }}"""
     )
     assert runs[0] == runs[1]
-    known = jax.tree.leaves(generator.state(1, regime="batch norm", seed=3, rate=0.4))
+    known = jax.tree.leaves(generator.state(1, kind="ReLU, batch norm", beta=0.3, seed=3, rate=0.4))
     for found, leaf in zip(runs[0], known, strict=True):
         np.testing.assert_allclose(found, np.ravel(leaf), rtol=1e-5, atol=1e-5)
 
@@ -317,7 +319,7 @@ def test_the_generator_is_played_paused_and_begun_anew(
     page: Page, publish: Publish, generator: Live
 ) -> None:
     page.goto(publish(generator))
-    said(page).to_contain_text("batch norm, seed 0, after 1 steps")
+    said(page).to_contain_text("ReLU, batch norm, β = 0.3, r = 0.91, freeze; seed 0, after 1 steps")
     assert Axe().run(page).violations_count == 0
     press(page, "Play")
     said(page).to_contain_text(re.compile(r"after ([4-9]|\d\d+) steps"))
@@ -326,15 +328,16 @@ def test_the_generator_is_played_paused_and_begun_anew(
     (steps,) = re.findall("after (.*) steps", page.locator(".fc-sentence").inner_text())
     press(page, "Go 1 step")
     said(page).to_contain_text(f"after {int(steps) + 1} steps")
-    page.get_by_role("radio", name="freeze").press("Space")
-    said(page).to_contain_text("freeze, seed 0, after 0 steps")
+    page.get_by_role("radio", name="ReLU", exact=True).press("Space")
+    said(page).to_contain_text("ReLU, β = 0.3, r = 0.91, freeze; seed 0, after 0 steps")
 
 
 def test_frozen_images_are_alike_at_birth_normed_ones_are_not(page: Page, generator: Live) -> None:
+    taken = [{"seed": 0, "beta": 0.5}[name] for name in generator.spec["live"]["names"]["begin"]]
     seen = page.evaluate(
-        f"""() => ["freeze", "batch norm"].map((regime) => {{
-          const program = ({code(generator)})(regime);
-          return program.look(...program.begin(0)).map((array) => array[0]);
+        f"""() => ["ReLU", "ReLU, batch norm"].map((kind) => {{
+          const program = ({code(generator)})(kind);
+          return program.look(...program.begin(...{taken})).map((array) => array[0]);
         }})"""
     )
     names = generator.spec["live"]["names"]["look"]

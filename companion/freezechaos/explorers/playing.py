@@ -1,16 +1,20 @@
-"""The game of the two networks, played in the page: a generator trains while you look."""
+"""The game of the two networks, played in the page: a generator trains while you look.
+
+Of each kind of network one is compiled; the bias share is turned by its factors.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from freezechaos import data
+from freezechaos import activations, data, networks, regimes
 from freezechaos.explorers.axes import Axis, Choice
 from freezechaos.explorers.films import mosaic
 from freezechaos.explorers.live import Live
@@ -22,7 +26,8 @@ from freezechaos.gan.losses import LOSSES
 from freezechaos.gan.presets import Preset
 
 NAME, CHANGES = "optimizers", "freeze, descent 0.2"
-REGIMES = EXPERIMENTS["headline"].settings
+KINDS = {"ReLU": "freeze", "normalized ReLU": "chaos", "ReLU, batch norm": "batch norm"}
+BETAS = [k / 20 for k in range(19)]
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 STEPS = 480
 IMAGES, MEASURED, SHOWN = 400, 16, 9  # real ones in the page, and of each kind
@@ -32,17 +37,28 @@ LEAST = 0.1  # of the lattice of real images, where the axis ends
 
 
 class Play(NamedTuple):
-    """A game, the images of its fixed latent vectors, and what was seen, one entry a step."""
+    """A game and what belongs to it.
+
+    Attributes:
+        game: its state.
+        rates: factors of the generator's learning rates.
+        r: characteristic value of the generator, as if it had no norm.
+        drawn: images of the fixed latent vectors.
+        past: what was seen, an entry a step.
+    """
 
     game: game.State
+    rates: Array
+    r: Array
     drawn: Array
     past: Mapping[str, Array]
 
 
-def preset(regime: str) -> Preset:
-    """The runs of "Collapse in a minute", on digits."""
+def preset(kind: str) -> Preset:
+    """The runs of "Collapse in a minute", on digits, with the bias share of the headline."""
     rules = EXPERIMENTS[NAME].preset(CHANGES)
-    return replace(rules, data="digits", width=16, **REGIMES[regime])
+    regime = EXPERIMENTS["headline"].settings[KINDS[kind]]
+    return replace(rules, data="digits", width=16, **regime)
 
 
 @cache
@@ -83,22 +99,28 @@ def seen(state: game.State, rules: Preset) -> tuple[Array, dict[str, Array]]:
     }
 
 
-def begin(seed: Array, regime: str) -> Play:
+def begin(seed: Array, beta: Array, kind: str) -> Play:
     """Two networks, just drawn."""
-    rules = preset(regime)
+    rules = preset(kind)
     state = game.initial(rules, seed)
+    network, rates = networks.with_beta(state.generator.network, beta)
+    turned = eqx.tree_at(lambda one: one.network, state.generator, network)
+    state = eqx.tree_at(lambda one: (one.generator, one.average), state, (turned, turned))
     drawn, now = seen(state, rules)
-    return Play(state, drawn, {k: jnp.full(STEPS + 1, value) for k, value in now.items()})
+    past = {k: jnp.full(STEPS + 1, value) for k, value in now.items()}
+    sigma = activations.normalized if rules.normalized else activations.standardized
+    r = regimes.characteristic_value(sigma(rules.activation), beta)
+    return Play(state, rates, r, drawn, past)
 
 
-def advance(play: Play, rate: Array, regime: str) -> Play:
+def advance(play: Play, rate: Array, kind: str) -> Play:
     """After one step of each network."""
-    rules = preset(regime)
-    state, _ = game.step(real_images(), play.game, rules, generator_rate=rate)
+    rules = preset(kind)
+    state, _ = game.step(real_images(), play.game, rules, generator_rate=rate * play.rates)
     drawn, now = seen(state, rules)
     later = jnp.arange(STEPS + 1) >= state.step  # the curves' ends, until they are reached
     past = {k: jnp.where(later, value, play.past[k]) for k, value in now.items()}
-    return Play(state, drawn, past)
+    return play._replace(game=state, drawn=drawn, past=past)
 
 
 def look(play: Play) -> dict[str, Array]:
@@ -113,6 +135,7 @@ def look(play: Play) -> dict[str, Array]:
         **{name: jnp.stack([past[k] for k in both]) for name, both in pair.items()},
         "woven": jnp.maximum(past["lattice"], LEAST),
         "step": steps[STEPS],
+        "r": play.r,
         **{name: values[STEPS] for name, values in past.items()},
     }
 
@@ -123,16 +146,16 @@ def sheet(images: Float[Array, "n rows columns 1"]) -> Float[Array, "height widt
 
 
 def live_generator(
-    regimes: Sequence[str] = tuple(REGIMES),
+    kinds: Sequence[str] = tuple(KINDS),
     poster: int = 240,
     start: Mapping[str, Any] | None = None,
 ) -> Live:
-    """A generator that trains in the page against a discriminator, in one of four regimes.
+    """A generator that trains in the page against a discriminator, in freeze or in chaos.
 
     Arguments:
-        regimes: two or more of "freeze", "edge", "chaos" and "batch norm".
+        kinds: two or more of "ReLU", "normalized ReLU" and "ReLU, batch norm".
         poster: steps of the run whose picture is there before anything runs.
-        start: what to begin with, such as `{"regime": "chaos", "seed": 3}`.
+        start: what to begin with, such as `{"kind": "normalized ReLU", "beta": 0.1}`.
     """
     diversity = of_real_images()["diversity"]
     curves = partial(Curves, x_label="training steps", x_range=(0, STEPS))
@@ -140,7 +163,8 @@ def live_generator(
         title="A generator in training",
         slug="generator",
         axes=[
-            Choice("regime", "regime", options=tuple(regimes)),
+            Choice("kind", "network", options=tuple(kinds)),
+            Axis("beta", "share of the bias β", values=BETAS, start=0.5, step=True),
             Axis("seed", "seed", values=list(range(10)), step=True),
             Axis("rate", "learning rate η", values=list(RATES), start=0.2, step=True),
         ],
@@ -170,15 +194,17 @@ def live_generator(
                 series=("discriminator", "generator"), colors=("violet", "ink"), title="Losses",
             ),
         ],
-        numbers=["step", *MEASURES],
+        numbers=["step", "r", *MEASURES],
         words={
+            "regime": Bands("r", [1 - 1e-4, 1 + 1e-4], ["freeze", "the edge", "chaos"]),
             "verdict": Bands(
                 "diversity", [diversity / 4, diversity / 2],
                 ["one picture", "pictures that are much alike", "different pictures"],
             ),
         },
         readout=(
-            "{regime}, seed {seed}, after {step:.0f} steps: the generator draws {verdict}, "
+            "{kind}, β = {beta}, r = {r:.2f}, {regime}; seed {seed}, after {step:.0f} steps: the "
+            "generator draws {verdict}, "
             f"diversity {{diversity:.3f}} (real images {diversity:.2f}), with {{lattice:.1f}} "
             f"times the lattice of real images. Of {2 * MEASURED} images the discriminator judges "
             "{accuracy:.0%} rightly; its loss is {discriminator:.2f}, the generator's "

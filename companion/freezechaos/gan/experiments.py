@@ -182,5 +182,10 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "Does the width matter?",
         SMALL, _grid(_TWO, _each("width", (8, 16, 32, 64, 128), "width {}")), seeds=3, frames=_FEW,
     ),
+    "width, descent": Experiment(
+        "And by gradient descent, whose steps do not grow with the width?",
+        replace(SMALL, **_DESCENT), _grid(_TWO, _each("width", (32, 64, 128), "width {}")),
+        seeds=3, frames=_FEW,
+    ),
 }  # fmt: skip
 """By name. `study` of `headline` takes an hour on a core, of most others some minutes."""

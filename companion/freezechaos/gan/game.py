@@ -29,7 +29,7 @@ from .models import (
 )
 from .presets import Preset
 
-Rate = float | Float[Array, ""] | None
+Rate = float | Float[Array, ""] | Float[Array, "layers 2"] | None
 FIXED = 64  # latent vectors that are looked at all along
 
 
@@ -90,18 +90,20 @@ def latents(key: PRNGKeyArray, count: int, latent: int) -> Float[Array, "count l
 def optimizers(
     preset: Preset, generator_rate: Rate = None
 ) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-    """Of the generator, with rates by layer where it has any, and of the discriminator.
+    """Of the generator, with rates by layer, and of the discriminator.
 
-    The generator's rate is the preset's unless another is given, which may be traced.
+    The generator's rate is the preset's unless another is given, which may be traced; it may
+    differ by layer, in rows for weights and biases.
     """
     adam = preset.optimizer == "adam"
     rate = preset.generator_rate if generator_rate is None else generator_rate
-    first = optax.adam(rate, b1=preset.momentum) if adam else optax.sgd(rate)
     rates = learning_rates(upsampling_stack(preset), preset.gamma)
     if preset.weights == "dcgan":
         rates = rates / _stretched(preset) ** (1 if adam else 2)
-    if preset.gamma or preset.weights == "dcgan":
-        first = optax.chain(first, scale_by_layer(jnp.asarray(rates, jnp.float32)))
+    if jnp.ndim(rate):
+        rate, rates = 1.0, rates * rate
+    first = optax.adam(rate, b1=preset.momentum) if adam else optax.sgd(rate)
+    first = optax.chain(first, scale_by_layer(jnp.asarray(rates, jnp.float32)))
     return first, optax.adam(preset.discriminator_rate, b1=preset.momentum)
 
 
