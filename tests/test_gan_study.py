@@ -39,15 +39,34 @@ def seen(tmp_path_factory) -> study.Run:
     return study.run(TINY, folder, frames=ASKED.frames, samples=10, images=IMAGES, judge=False)
 
 
+def on_noise(patch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """The experiment on noise; where it stores, in a folder that is the working directory."""
+    patch.chdir(folder)
+    patch.setitem(experiments.EXPERIMENTS, "asked", ASKED)
+    patch.setattr(study, "_store_real", lambda *_: None)
+    patch.setattr(study, "quality", lambda *_: QUALITY)
+    patch.setattr(training, "real_images", lambda *_: data.Images(IMAGES, None, (), "noise"))
+    return folder / "made"
+
+
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
-    """The experiment, on noise, in an empty folder that is the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(experiments.EXPERIMENTS, "asked", ASKED)
-    monkeypatch.setattr(study, "_store_real", lambda *_: None)
-    monkeypatch.setattr(study, "quality", lambda *_: QUALITY)
-    monkeypatch.setattr(training, "real_images", lambda *_: data.Images(IMAGES, None, (), "noise"))
-    return tmp_path / "made"
+    """In an empty folder."""
+    return on_noise(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        study.study("asked", on_noise(patch, folder), progress=False)
+    return folder
+
+
+@pytest.fixture
+def made(run_once, monkeypatch):
+    """With all that is asked in it; to be read only."""
+    return on_noise(monkeypatch, run_once)
 
 
 class TestRun:
@@ -78,14 +97,12 @@ class TestRun:
 
 
 class TestStudy:
-    def test_stores_what_is_read(self, asked):
-        study.study("asked", asked, progress=False)
+    def test_stores_what_is_read(self, made, tmp_path):
         for setting in ASKED.settings:
-            runs = study.stored("asked", setting, asked)
+            runs = study.stored("asked", setting, made)
             assert [one.preset for one in runs] == [ASKED.preset(setting, seed) for seed in (0, 1)]
-        folder = asked.parent / "again"
         again = study.run(
-            ASKED.preset("β = 0.2", 1), folder, frames=ASKED.frames, samples=10, judge=False
+            ASKED.preset("β = 0.2", 1), tmp_path, frames=ASKED.frames, samples=10, judge=False
         )
         last = runs[1]
         np.testing.assert_array_equal(last.frames, again.frames)
@@ -95,7 +112,7 @@ class TestStudy:
         assert np.isnan(last.quality["kernel"])
         for name, values in again.metrics.items():
             np.testing.assert_allclose(last.metrics[name], values, rtol=1e-4)
-        assert not any((asked.parent / study.UNFINISHED).rglob("*.npy"))
+        assert not any((made.parent / study.UNFINISHED).rglob("*.npy"))
         for array in (last.frames, last.samples, last.metrics["diversity"]):
             with pytest.raises(ValueError, match="read-only"):
                 array[...] = 0
@@ -170,22 +187,17 @@ class TestStudy:
 
 
 class TestOverSeeds:
-    @pytest.fixture
-    def two(self, asked):
-        study.study("asked", asked, progress=False)
-        return asked
-
-    def test_is_a_mean_with_its_standard_error(self, two):
+    def test_is_a_mean_with_its_standard_error(self, made):
         ends = [
-            one.metrics["diversity"][-2:].mean() for one in study.stored("asked", "β = 0.1", two)
+            one.metrics["diversity"][-2:].mean() for one in study.stored("asked", "β = 0.1", made)
         ]
-        mean, error = study.over_seeds("asked", "β = 0.1", "diversity", 20, two)
+        mean, error = study.over_seeds("asked", "β = 0.1", "diversity", 20, made)
         assert mean == pytest.approx(sum(ends) / 2)
         assert error == pytest.approx(abs(ends[0] - ends[1]) / 2)
 
-    def test_of_what_is_measured_at_the_end(self, two):
-        assert study.over_seeds("asked", "β = 0.1", "diversity", folder=two) == (0.5, 0)
-        assert study.over_seeds("asked", "β = 0.1", "frechet", folder=two) == (2.5, 0)
+    def test_of_what_is_measured_at_the_end(self, made):
+        assert study.over_seeds("asked", "β = 0.1", "diversity", folder=made) == (0.5, 0)
+        assert study.over_seeds("asked", "β = 0.1", "frechet", folder=made) == (2.5, 0)
 
     @pytest.mark.parametrize(
         ("metric", "since", "message"),
@@ -194,9 +206,9 @@ class TestOverSeeds:
             ("diversity", 41, "must have a step of the metrics between them, up to 40; got 41"),
         ],
     )
-    def test_of_nothing(self, two, metric, since, message):
+    def test_of_nothing(self, made, metric, since, message):
         with pytest.raises(ValueError, match=message):
-            study.over_seeds("asked", "β = 0.1", metric, since, two)
+            study.over_seeds("asked", "β = 0.1", metric, since, made)
 
 
 class TestErrors:

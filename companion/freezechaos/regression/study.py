@@ -26,8 +26,9 @@ _TOLERANCE = 1e-4
 _GELU = activations.normalized("gelu")
 PHASES = {"freeze": 0.7, "edge": float(regimes.critical_beta(_GELU)), "chaos": 0.1}
 """Shares of the bias, of normalized GELU, as in chapter 4."""
-DEPTHS = {1_000: (4, 16, 64), 60_000: (16,)}
-"""By the number of training images."""
+DEPTHS = (4, 16, 64)
+IMAGES = (1_000, 60_000)
+"""How many are trained on."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,7 @@ class Setting:
 
 
 SETTINGS = tuple(
-    Setting(phase, depth, images)
-    for images, depths in DEPTHS.items()
-    for depth in depths
-    for phase in PHASES
+    Setting(phase, depth, images) for images in IMAGES for depth in DEPTHS for phase in PHASES
 )
 
 
