@@ -409,6 +409,33 @@ class TestRescaling:
             assert growth == pytest.approx(split_multipliers(16, 1).spread, rel=0.01)
         assert ratios[1:] == pytest.approx([ratios[0]] * 2, rel=0.02)
 
+    def test_the_spread_layer_by_layer(self, float64: None) -> None:
+        """From 1e-5, with rescaling; and the first layer without."""
+        inner = RNG(0).normal(size=(15, 15))
+        x = np.zeros((16, 16))
+        x[0, 0], x[1:, 1:] = 1, inner - inner.mean(axis=0)
+        x[1:, 1:] *= 1e-5 / np.sqrt(within(x @ x.T))
+        spreads = [np.sqrt(within(gram)) for gram in iterate(x @ x.T, 4, PARTS)]
+        assert spreads == pytest.approx([1e-5, 0.0016, 0.02, 0.07, 0.14], rel=0.15)
+        plain = within(np.asarray(gram_step(x @ x.T)))
+        assert np.sqrt(plain) == pytest.approx(1.06e-5, rel=0.01)
+
+    def test_differences_along_the_gap_alone_stay(self) -> None:
+        """A batch of one dimension: a neuron keeps its sign, and nothing else."""
+        x = np.append(1.0, 1e-3 * np.linspace(-1, 1, 15))
+        z = (x - x.mean())[:, None] * RNG(0).normal(size=(1, 50))
+        after = np.maximum(z / np.sqrt(np.mean(z**2, axis=0)), 0)
+        apart = np.sum((after[1] - after[-1]) ** 2) / np.sum((after[0] - after[8]) ** 2)
+        assert np.sqrt(apart) < 3e-3
+
+    @pytest.mark.parametrize(
+        ("count", "length", "layers"), [(2, 2.3, 100), (4, 2.0, 100), (8, 1.0, 300)]
+    )
+    def test_several_long_points_share(self, count: int, length: float, layers: int) -> None:
+        lengths = jnp.ones(64).at[:count].set(max(length, 1.8))
+        squares = jnp.diagonal(iterate(jnp.diag(lengths**2), layers, PARTS)[-1])
+        assert jnp.sqrt(squares[:count] / squares[-1]) == pytest.approx(length, rel=0.03)
+
 
 def within(gram: np.ndarray) -> float:
     """Mean squared spread of all points but the first, over their squared distance from it."""
