@@ -187,5 +187,14 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         replace(SMALL, **_DESCENT), _grid(_TWO, _each("width", (32, 64, 128), "width {}")),
         seeds=3, frames=_FEW,
     ),
+    "width, slower": Experiment(
+        "And under Adam, at a rate that falls like the root of the width?",
+        replace(SMALL, **CHAOS),
+        {
+            "width 64": {"width": 64, "generator_rate": 0.0071},
+            "width 128": {"width": 128, "generator_rate": 0.005},
+        },
+        seeds=3, frames=_FEW,
+    ),
 }  # fmt: skip
 """By name. `study` of `headline` takes an hour on a core, of most others some minutes."""
