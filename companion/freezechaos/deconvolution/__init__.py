@@ -10,6 +10,7 @@ finds [JGGH].
 from .compressed import Compressed
 from .diagonals import Diagonals, diagonals
 from .kernels import Kernels, compressed, freeze_limit, nngp, ntk
+from .lattices import Lattices, Loudest, lattices
 from .layers import Contributions, contribution_norms, contributions, learning_rates
 from .stack import DeconvStack
 from .taps import Square, TapChoices, Taps, side_by_side, square_diagonals, square_kernels, taps_of
@@ -20,6 +21,8 @@ __all__ = [
     "DeconvStack",
     "Diagonals",
     "Kernels",
+    "Lattices",
+    "Loudest",
     "Square",
     "TapChoices",
     "Taps",
@@ -28,6 +31,7 @@ __all__ = [
     "contributions",
     "diagonals",
     "freeze_limit",
+    "lattices",
     "learning_rates",
     "nngp",
     "ntk",
