@@ -747,6 +747,13 @@ def test_one_fader_does_what_all_rates_do(explorers: dict[str, Explorer]) -> Non
     assert left["last"] < 0.75 * alike
     assert left["last"] < 1.2 * balanced
     assert min(left[name] for name in FADERS[:3]) > 0.95 * alike
+    for setting, needle in (
+        ({}, 387),
+        ({"two": 0.0}, 297),
+        ({"last": 0.0}, 132),
+        ({"gamma": 0.5}, 68),
+    ):
+        assert explorers["desk"].at(**setting)["loud"] == pytest.approx(needle, abs=0.5)
 
 
 @pytest.mark.parametrize("activation", ["relu", "normalized relu"])

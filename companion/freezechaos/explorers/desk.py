@@ -17,7 +17,7 @@ from freezechaos.explorers.positions import BETAS, PHASE
 from freezechaos.explorers.readout import Bands
 from freezechaos.explorers.views import Curves, Guide, Image
 
-STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+STEPS = tuple(map(float, (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)))
 GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 FADER = (0.0, 0.25, 0.5, 0.75, 1.0)
 CHANNELS = ("layer 0", "layer 1", "layer 2", "last bias")
@@ -122,7 +122,7 @@ def mixing_desk(start: Mapping[str, Any] | None = None) -> Explorer:
             Axis("one", "fader: layer 1", FADER, 1.0, format=".2f"),
             Axis("two", "fader: weights of layer 2", FADER, 1.0, format=".2f"),
             Axis("last", "fader: last bias", FADER, 1.0, format=".2f"),
-            Axis("steps", "training steps", STEPS, 32, step=True),
+            Axis("steps", "training steps", STEPS, 32.0, step=True, format=".0f"),
             Choice("activation", "activation", options=("relu", "normalized relu")),
         ],
         start=start,
