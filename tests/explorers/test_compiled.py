@@ -32,6 +32,8 @@ MAKERS = {
     "frames": border_frames,
     "desk": mixing_desk,
 }
+ROUNDED = {"pictures": 1e-4, "adds": 0.01, "moved": 5e-4}
+"""Of a desk, where 80 products with a kernel add up their roundings; 0.01 of a shade is unseen."""
 
 
 @pytest.fixture(scope="module", params=MAKERS)

@@ -41,10 +41,13 @@ def meters(loudest: Float[Array, "4"], drawn: Float[Array, "4"]) -> Float[Array,
     return jnp.maximum(jnp.pad(bars, ((0, 0), (1, 1))), QUIETEST)
 
 
-def stretched(images: Float[Array, "n 32 32"]) -> Float[Array, "n 32 32"]:
-    """Each over its largest value."""
-    largest = jnp.max(jnp.abs(images), axis=(1, 2), keepdims=True)
-    return images / jnp.maximum(largest, 1e-30)
+def stretched(images: Float[Array, "4 32 32"], loud: Float[Array, "4"]) -> Array:
+    """Each over its largest value; where that is less than a thousandth of `loud`, over this.
+
+    So a channel that has nothing left to add shows grey, not its rounding.
+    """
+    largest = jnp.maximum(jnp.max(jnp.abs(images), axis=(1, 2)), 1e-3 * loud)
+    return images / jnp.maximum(largest, 1e-30)[:, None, None]
 
 
 def left_of(missing: Float[Array, "times 32 32"], target: Float[Array, "32 32"]) -> Array:
@@ -90,7 +93,7 @@ def desk(
     silent = top.value < SILENT
     return {
         "pictures": jnp.stack([target, target - missing]),
-        "adds": stretched(adds),
+        "adds": stretched(adds, loud),
         "moved": moved,
         "meters": meters(loud, drawn),
         "loss": jnp.maximum(jnp.stack([each[:-1] for each in losses[::-1]]), LEAST),
