@@ -3,8 +3,8 @@
 A `DeconvStack` says which positions feed which. `ntk` and `nngp` give the kernels between all
 positions, `compressed` the same as one number for every class of pairs, `diagonals` their diagonals
 alone. `square_kernels` and `square_diagonals` do so for layers given as arrays of `Taps`, which may
-be traced. `contributions` takes the NTK apart by layer, and `learning_rates` balances what it
-finds [JGGH].
+be traced. `contributions` takes the NTK apart by layer, `lattices` does so as products with
+images, and `learning_rates` balances what is found [JGGH].
 """
 
 from .compressed import Compressed
