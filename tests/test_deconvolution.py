@@ -289,6 +289,51 @@ def test_contributions_sum_to_the_kernel() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("start", "layers"),
+    [(2, [UP, UP]), (3, [convolution(3, 1), UP]), (2, [transposed_convolution(6, 2, 2)] * 2)],
+    ids=["up", "convolution", "window 6"],
+)
+@pytest.mark.parametrize("parametrization", ["graph", "usual"])
+def test_lattices_are_the_contributions(
+    start: int, layers: list[Layer], parametrization: Any
+) -> None:
+    """Products and speeds by dense matrices, the loudest pattern by all eigenvalues."""
+    stack = DeconvStack((start, start), layers, parametrization)
+    parts = deconvolution.contributions(stack, RELU, 0.4, jnp.eye(start**2))
+    dense = np.stack([parts.weights, parts.biases], axis=1).astype(np.float64)
+    ours = jax.jit(lambda beta: deconvolution.lattices(stack, RELU, beta))(0.4)
+    side = stack.sizes[-1][0]
+    image = np.random.default_rng(1).normal(size=(side, side))
+    products = (dense @ image.ravel()).reshape(*dense.shape[:2], side, side)
+    assert ours.times(jnp.asarray(image, jnp.float32)) == pytest.approx(products, abs=1e-4)
+    speeds = np.sum(products * image, axis=(-2, -1))
+    assert ours.within(jnp.asarray(image, jnp.float32)) == pytest.approx(speeds, abs=1e-3)
+    known = np.asarray(deconvolution.learning_rates(stack, 0.7))
+    for rates in (np.ones((len(layers), 2)), known, np.eye(len(layers), 2), 0 * known):
+        top = ours.mixed(jnp.asarray(rates, jnp.float32)).loudest()
+        theta, found = np.tensordot(rates, dense, axes=2), np.ravel(top.image).astype(np.float64)
+        largest = np.linalg.eigvalsh(theta)[-1]
+        assert float(top.value) == pytest.approx(largest, rel=1e-5, abs=1e-9)
+        assert found @ found == pytest.approx(float(largest > 0), abs=1e-5)
+        assert found @ theta @ found == pytest.approx(largest, rel=1e-5, abs=1e-9)
+
+
+def test_lattices_refuse_what_no_mirror_maps() -> None:
+    for layer, size in ((UP, (2, 3)), (convolution(3, 1), (4, 4)), (UP, 4),
+                        (resize_convolution(2, 3, 1), (2, 2)),
+                        (transposed_convolution(3, 2, 1, 1), (2, 2))):  # fmt: skip
+        with pytest.raises(ValueError, match=r"`stack` must end in a stride of 2"):
+            deconvolution.lattices(DeconvStack(size, [layer]), RELU, 0.4)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.7])
+def test_rates_may_be_traced(gamma: float) -> None:
+    stack = DeconvStack((2, 2), [UP, convolution(3, 1), UP])
+    traced = jax.jit(lambda g: deconvolution.learning_rates(stack, g))(gamma)
+    assert traced == pytest.approx(np.asarray(deconvolution.learning_rates(stack, gamma)), rel=1e-5)
+
+
 @pytest.mark.parametrize("parametrization", ["graph", "usual", "gain"])
 @pytest.mark.parametrize(
     "layers", [[UP, UP], [resize_convolution(2, 3, 1), UP]], ids=["up", "resize"]

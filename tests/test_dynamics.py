@@ -674,3 +674,35 @@ class TestRefusals:
             jax.jit(lambda flow: flow.time_to_fit(0.1))(Problem().flow())
         with pytest.raises(TypeError, match=r"`train_gram` must be numbers; .* outside jit"):
             jax.jit(lambda gram: dynamics.flow(gram, jnp.ones(2)).train(1.0))(jnp.eye(2))
+
+
+@pytest.mark.parametrize("rank", [4, 20])
+def test_what_is_followed_is_the_flow(rank: int) -> None:
+    """Against an ODE solver for what is missing and its integral; singular kernels too."""
+    gram = Problem(rank=rank).train
+    missing = np.random.default_rng(5).normal(size=7)
+    largest = np.linalg.eigvalsh(gram)[-1]
+    times = np.array([0.0, 0.5, 30.0, 500.0]) / largest
+
+    def slope(_: float, both: np.ndarray) -> np.ndarray:
+        return np.concatenate([-gram @ both[:7], both[:7]])
+
+    start, ends = np.concatenate([missing, np.zeros(7)]), (0, times[-1])
+    known = solve_ivp(slope, ends, start, "BDF", times, rtol=1e-9, atol=1e-11).y.T
+
+    @jax.jit
+    def followed(gram: jax.Array, times: jax.Array) -> dynamics.Followed:
+        grid = jnp.asarray(missing, jnp.float32)[:, None]
+        return dynamics.followed(lambda v: gram @ v, grid, largest, times)
+
+    ours = followed(jnp.asarray(gram, jnp.float32), jnp.asarray(times, jnp.float32))
+    assert ours.missing.shape == ours.pulled.shape == (4, 7, 1)
+    assert ours.missing[..., 0] == pytest.approx(known[:, :7], abs=1e-5)
+    assert ours.pulled[..., 0] * largest == pytest.approx(
+        known[:, 7:] * largest, abs=1e-5, rel=2e-3
+    )
+
+
+def test_nothing_is_followed_where_no_kernel_is() -> None:
+    still = dynamics.followed(lambda v: 0 * v, jnp.ones(3), 0.0, jnp.array([0.0, 1e6]))
+    assert still.missing == pytest.approx(np.ones((2, 3)), abs=1e-5)

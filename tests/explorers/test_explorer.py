@@ -357,6 +357,8 @@ def test_bytes_are_kept_as_they_are() -> None:
         (lambda: Line([0.0], [0.0, 1.0]), "as long as each other"),
         (lambda: curves(colors=["red"]), "`colors` must be of"),
         (lambda: curves(styles=["wavy"]), "`styles` must be of"),
+        (lambda: curves(x_ticks=[0, 1], x_names=["a"]), "one for each of `x_ticks`; got"),
+        (lambda: curves(x_names=["a"]), r"got \['a'\] for \[\]"),
         (lambda: toy(readout="{c}"), r"names \['c'\]"),
         (lambda: toy(slug="Toy!"), "Try slug='toy'"),
         (lambda: toy(title="ϑ"), "Try slug='explorer'"),

@@ -33,15 +33,16 @@ from freezechaos.explorers import (
     checkerboards,
     cobweb,
     combs,
+    desk,
     films,
     hermite_mixer,
     lattice_faders,
     layer_norm_bench,
     layerwise,
-    layerwise_learning,
     learning,
     learning_curves,
     mixing,
+    mixing_desk,
     moving_origin,
     neurons,
     newborn_frames,
@@ -98,7 +99,7 @@ PAGES = {
     "08_deconvolution_kernels": {"pixel": pixel_kernels, "ancestry": shared_ancestry},
     "09_checkerboards": {"boards": checkerboard_modes, "faders": lattice_faders},
     "10_borders_and_graphs": {"frames": border_frames},
-    "11_learning_rates": {"drawing": layerwise_learning},
+    "11_learning_rates": {"desk": mixing_desk},
     "12_one_push_moves_all": {"push": one_push},
     "13_frozen_and_chaotic_generators": {"film": training_film},
 }
@@ -671,34 +672,88 @@ def test_frames_say_what_a_corner_loses(explorers: dict[str, Explorer]) -> None:
     assert numbers(said, pattern)[2] == 4  # 1 / 25
 
 
-@pytest.mark.parametrize("which", layerwise.SETS)
-def test_a_drawing_is_gradient_descent_on_the_kernel(
-    explorers: dict[str, Explorer], which: str
+FADERS = ("zero", "one", "two", "last")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"beta": 0.37, "gamma": 0.6, "one": 0.3, "steps": 24},
+        {"last": 0.0, "steps": 128},
+        {"zero": 0.0, "gamma": 0.25, "activation": "normalized relu", "steps": 2},
+    ],
+)
+def test_a_desk_trains_by_its_kernel(
+    explorers: dict[str, Explorer], setting: dict[str, float | str]
 ) -> None:
-    stack, gram, targets = layerwise.task(which)
-    for rates, gamma in layerwise.RATES.items():
-        factors = deconvolution.learning_rates(stack, gamma)
-        theta = deconvolution.ntk(stack, named_activation("relu"), 0.1, gram, factors)
-        count, pixels = len(targets), targets[0].size
-        whole = np.block([[np.asarray(theta[i, j]) for j in range(count)] for i in range(count)])
-        rate = dynamics.largest_learning_rate(whole) / 2
-        done = dynamics.descend(whole, targets.ravel(), 1600, rate / 100, record=1600)
-        setting = {"which": which, "rates": rates, "activation": "relu", "beta": 0.1, "steps": 16}
-        shown = explorers["drawing"].interpolated(**setting)
-        output = layerwise.mosaic(np.asarray(done.train[-1]).reshape(count, *targets.shape[1:]))
-        assert pixels * count == 1024
-        assert shown["pictures"][1] == pytest.approx(output, abs=0.6 / layerwise.GREYS)
-        left = float(done.loss[-1] / done.loss[0])
-        assert shown["left"] == pytest.approx(left, rel=0.02, abs=1e-4)
-        assert shown["loss"][list(layerwise.RATES).index(rates), 4] == pytest.approx(left, rel=0.02)
+    """By eigenvectors of the dense kernel, and the layers' parts one by one."""
+    explorer, stack = explorers["desk"], layerwise.task(layerwise.SETS[0]).stack
+    shown, values = explorer.at(**setting), explorer.start | setting
+    sigma = named_activation(values["activation"])
+    halves = deconvolution.contributions(stack, sigma, values["beta"], jnp.eye(16))
+    halves = np.stack([halves.weights, halves.biases], axis=1).astype(np.float64)
+    up = [[values[name] for name in pair] for pair in (FADERS[:1] * 2, FADERS[1:2] * 2, FADERS[2:])]
+    rates = np.array(up) * np.asarray(deconvolution.learning_rates(stack, values["gamma"]))
+    theta = np.tensordot(rates, halves, axes=2)
+    target = layerwise.task(layerwise.SETS[0]).targets[0].ravel()
+    eigenvalues, vectors = np.linalg.eigh(theta)
+    assert shown["loud"] == pytest.approx(eigenvalues[-1], rel=1e-5)
+    time, coefficients = values["steps"] / eigenvalues[-1], vectors.T @ target
+    missing = vectors @ (np.exp(-time * eigenvalues) * coefficients)
+    assert shown["pictures"][1].ravel() == pytest.approx(target - missing, abs=1e-4)
+    assert shown["left"] == pytest.approx(missing @ missing / (target @ target), abs=1e-5)
+    at = list(desk.STEPS).index(values["steps"])
+    assert shown["loss"][1, at] == pytest.approx(max(float(shown["left"]), desk.LEAST), rel=1e-4)
+    small = np.maximum(eigenvalues, 1e-9)
+    pulled = vectors @ (-np.expm1(-time * small) / small * coefficients)
+    varying = target - target.mean()
+
+    def channels(each: np.ndarray) -> np.ndarray:
+        return np.array([*each[:2].sum(axis=1), *each[2]])
+
+    moved = channels(rates**2 * (halves @ pulled @ pulled))
+    assert shown["moved"] == pytest.approx(np.sqrt(moved), rel=1e-3, abs=1e-4)
+    drawn = channels(rates * (halves @ varying @ varying)) / (varying @ varying)
+    assert shown["share"] == pytest.approx(drawn.sum() / eigenvalues[-1], rel=1e-4)
+    bars = np.maximum(drawn, desk.QUIETEST)
+    assert shown["meters"][1, 3::4] == pytest.approx(bars, rel=1e-4)
+    added = halves[0].sum(axis=0) @ missing
+    if rates[0, 0]:
+        picture = added / np.abs(added).max()
+        assert shown["adds"][0].ravel() == pytest.approx(picture, abs=1e-3)
 
 
-def test_rates_layer_by_layer_learn_sooner(explorers: dict[str, Explorer]) -> None:
-    for beta, which in itertools.product((0.1, 0.5), layerwise.SETS):
-        alike, balanced = explorers["drawing"].interpolated(beta=beta, which=which)["loss"]
-        assert np.all(balanced[4:] <= 1.001 * alike[4:])
-    chaos = {"activation": "normalized relu", "beta": 0.1, "steps": 64}
-    assert explorers["drawing"].sentence(**chaos).endswith("0.00% of the loss is left.")
+def test_the_loudest_pattern_is_the_sum_of_its_bars(explorers: dict[str, Explorer]) -> None:
+    for setting in (
+        {},
+        {"gamma": 0.5},
+        {"last": 0.0, "beta": 0.9},
+        {"activation": "normalized relu"},
+    ):
+        shown = explorers["desk"].at(**setting)
+        assert np.sum(shown["meters"][0, 1::4]) == pytest.approx(shown["loud"], rel=0.01)
+
+
+def test_no_channel_learns_nothing(explorers: dict[str, Explorer]) -> None:
+    said = explorers["desk"].sentence(**dict.fromkeys(FADERS, 0.0))
+    assert "λ₁ = 0, 0% of it from no channel" in said
+    assert "After 32 steps 100.0% of the loss is left" in said
+
+
+def test_one_fader_does_what_all_rates_do(explorers: dict[str, Explorer]) -> None:
+    """What chapter 11 asks: the last bias alone costs about what rates by layer gain."""
+    left = {name: explorers["desk"].at(**{name: 0.0})["left"] for name in FADERS}
+    alike, balanced = explorers["desk"].at()["left"], explorers["desk"].at(gamma=0.5)["left"]
+    assert left["last"] < 0.75 * alike
+    assert left["last"] < 1.2 * balanced
+    assert min(left[name] for name in FADERS[:3]) > 0.95 * alike
+    for setting, needle in (
+        ({}, 387),
+        ({"two": 0.0}, 297),
+        ({"last": 0.0}, 132),
+        ({"gamma": 0.5}, 68),
+    ):
+        assert explorers["desk"].at(**setting)["loud"] == pytest.approx(needle, abs=0.5)
 
 
 @pytest.mark.parametrize("activation", ["relu", "normalized relu"])

@@ -3,13 +3,14 @@
 A `DeconvStack` says which positions feed which. `ntk` and `nngp` give the kernels between all
 positions, `compressed` the same as one number for every class of pairs, `diagonals` their diagonals
 alone. `square_kernels` and `square_diagonals` do so for layers given as arrays of `Taps`, which may
-be traced. `contributions` takes the NTK apart by layer, and `learning_rates` balances what it
-finds [JGGH].
+be traced. `contributions` takes the NTK apart by layer, `lattices` does so as products with
+images, and `learning_rates` balances what is found [JGGH].
 """
 
 from .compressed import Compressed
 from .diagonals import Diagonals, diagonals
 from .kernels import Kernels, compressed, freeze_limit, nngp, ntk
+from .lattices import Lattices, Loudest, lattices
 from .layers import Contributions, contribution_norms, contributions, learning_rates
 from .stack import DeconvStack
 from .taps import Square, TapChoices, Taps, side_by_side, square_diagonals, square_kernels, taps_of
@@ -20,6 +21,8 @@ __all__ = [
     "DeconvStack",
     "Diagonals",
     "Kernels",
+    "Lattices",
+    "Loudest",
     "Square",
     "TapChoices",
     "Taps",
@@ -28,6 +31,7 @@ __all__ = [
     "contributions",
     "diagonals",
     "freeze_limit",
+    "lattices",
     "learning_rates",
     "nngp",
     "ntk",

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -35,7 +36,7 @@ def contributions(
 
     Source: [JGGH, layer-dependent learning rates].
     """
-    parts = _contributions(stack, activation, beta, input_gram)
+    parts = contributions_by_class(stack, activation, beta, input_gram)
     dense = jnp.stack([part.dense() for part in parts])
     dense = dense.reshape(stack.depth, 2, *dense.shape[1:])
     return Contributions(dense[:, 0], dense[:, 1])
@@ -50,7 +51,7 @@ def contribution_norms(
     The root of the sum of squares over all pairs; nothing dense is formed. Arguments and errors as
     for `compressed`, but none may be traced: it is worked out on the host.
     """
-    parts = _contributions(stack, activation, beta, input_gram)
+    parts = contributions_by_class(stack, activation, beta, input_gram)
     return np.array([part.norm() for part in parts]).reshape(stack.depth, 2)
 
 
@@ -62,7 +63,7 @@ def learning_rates(stack: DeconvStack, gamma: Number = 0.5) -> Float[Array, "lay
 
     Arguments:
         stack: the layers.
-        gamma: 1/2 balances the layers in freeze; 0 gives all the same rate.
+        gamma: 1/2 balances the layers in freeze; 0 gives all the same rate. May be traced.
 
     Raises:
         ValueError, TypeError: a gamma that is no finite number.
@@ -76,13 +77,18 @@ def learning_rates(stack: DeconvStack, gamma: Number = 0.5) -> Float[Array, "lay
            [0.5  , 0.25 ],
            [0.25 , 0.125]], dtype=float32)
     """
-    if not np.isfinite(gamma := checks.number("gamma", gamma)):
+    gamma = checks.number("gamma", gamma)
+    grown = np.cumprod([1, *checked_stack(stack).magnifications()])
+    if isinstance(gamma, jax.core.Tracer):
+        falling = jnp.exp(-gamma * jnp.asarray(np.log(grown), jnp.float32))
+        return jnp.stack([falling[:-1], falling[1:]], axis=1)
+    if not np.isfinite(gamma):
         raise ValueError(f"`gamma` must be finite; got {gamma}. Try 0.5.")
-    grown = np.cumprod([1, *checked_stack(stack).magnifications()]) ** (-float(gamma))
-    return jnp.asarray(np.stack([grown[:-1], grown[1:]], axis=1), jnp.float32)
+    known = grown ** (-gamma)
+    return jnp.asarray(np.stack([known[:-1], known[1:]], axis=1), jnp.float32)
 
 
-def _contributions(
+def contributions_by_class(
     stack: DeconvStack, activation: Activation, beta: Number, input_gram: ArrayLike
 ) -> list[Compressed]:
     """Weights and biases of the first layer, then of the second, and so on."""

@@ -9,10 +9,10 @@ with extra("explorers"):
     from freezechaos.explorers.checkerboards import checkerboard_modes
     from freezechaos.explorers.combs import lattice_faders
     from freezechaos.explorers.decomposed import batch_norm_bench
+    from freezechaos.explorers.desk import mixing_desk
     from freezechaos.explorers.explorer import Explorer
     from freezechaos.explorers.films import training_film
     from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
-    from freezechaos.explorers.layerwise import layerwise_learning
     from freezechaos.explorers.learning import learning_curves
     from freezechaos.explorers.live import Live
     from freezechaos.explorers.mixing import hermite_mixer
@@ -59,9 +59,9 @@ __all__ = [
     "hermite_mixer",
     "lattice_faders",
     "layer_norm_bench",
-    "layerwise_learning",
     "learning_curves",
     "live_generator",
+    "mixing_desk",
     "moving_origin",
     "newborn_frames",
     "ntk_on_the_circle",

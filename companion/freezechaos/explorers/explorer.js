@@ -614,7 +614,7 @@ function paintCurves(view, look, width) {
     width, height: box.height, label: view.yLabel, key: direct ? [] : keyOf(view),
     nodes: [
       ...yAxis(box, marks.map((value) => [y(value), yText(value)]), true),
-      ...xAxis(box, bottomMarks.map((value) => [x(value), tickText(value)]), view.xLabel),
+      ...xAxis(box, bottomMarks.map((value, k) => [x(value), view.xNames?.[k] ?? tickText(value)]), view.xLabel),
       ...view.guides.flatMap((guide) => paintGuide(guide, look, x, y, box)),
       inside(box, ...held(view.background, look).flatMap((fixed) => paintLine(fixed, x, y, box)), ...lines),
       ...(direct ? endLabels(view, curves, box) : []),

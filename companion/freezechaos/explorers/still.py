@@ -72,6 +72,7 @@ def _curves(ax: Axes, view: Spec, spec: Spec, read: Read, setting: dict[str, Any
     for name, ticks in (("x", view["xTicks"]), ("y", view["yTicks"])):
         if ticks is not None:
             labels = [f"{tick:g}".replace("-", "−") for tick in ticks]
+            labels = view.get(f"{name}Names", labels)
             ax.set(**{f"{name}ticks": ticks, f"{name}ticklabels": labels})
             ax.minorticks_off()
     if view["series"]:

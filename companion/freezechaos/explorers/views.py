@@ -86,13 +86,14 @@ class Curves:
         x_scale: `"linear"` or `"log"`.
         y_scale: `"linear"`, or `"log"`, where `y` is kept and interpolated as its logarithm.
         x_ticks, y_ticks: where the ticks stand, if anywhere; by default at round numbers.
+        x_names: what the ticks of `x_ticks` say, by default their numbers.
         guides: straight reference lines.
         background: fixed curves behind the others.
         title: shown above, where an explorer has two views.
         square: whether the frame is a square, so that a slope of 1 rises at 45 degrees.
 
     Raises:
-        ValueError: a colour, a style or a shape does not fit.
+        ValueError: a colour, a style, a shape or the number of names does not fit.
     """
 
     x: str | Numbers
@@ -108,6 +109,7 @@ class Curves:
     y_scale: str = "linear"
     x_ticks: Numbers | None = None
     y_ticks: Numbers | None = None
+    x_names: Sequence[str] = ()
     guides: Sequence[Guide] = ()
     background: Sequence[Line] = ()
     title: str = ""
@@ -116,6 +118,12 @@ class Curves:
     def __post_init__(self) -> None:
         _check_colors(self.colors)
         _check_words("styles", self.styles, STYLES)
+        ticks = () if self.x_ticks is None else self.x_ticks
+        if self.x_names and len(self.x_names) != len(ticks):
+            raise ValueError(
+                f"`x_names` must be one for each of `x_ticks`; got {list(self.x_names)} for "
+                f"{list(ticks)}."
+            )
         _check_words("x_scale and y_scale", [self.x_scale, self.y_scale], ("linear", "log"))
 
     @property
@@ -153,6 +161,7 @@ class Curves:
             "guides": [guide.spec() for guide in self.guides],
             "background": [line.spec() for line in self.background],
             "square": self.square,
+            **({"xNames": list(self.x_names)} if self.x_names else {}),
         }  # fmt: skip
 
 
