@@ -237,8 +237,9 @@ def followed(
 
     >>> import jax.numpy as jnp
     >>> rates = jnp.array([1.0, 0.1])
-    >>> followed(lambda v: rates * v, jnp.ones(2), 1.0, jnp.array([10.0])).missing.round(4)
-    Array([[0.    , 0.3679]], dtype=float32)
+    >>> after = followed(lambda v: rates * v, jnp.ones(2), 1.0, jnp.array([10.0]))
+    >>> round(float(after.missing[0, 1]), 4)
+    0.3679
     """
     missing, largest, times = (jnp.asarray(part) for part in (missing, largest, times))
     scale = 1.02 * jnp.maximum(largest, 1e-30)  # between the ends rounding does not grow

@@ -7,10 +7,10 @@ be traced. `contributions` takes the NTK apart by layer, `lattices` does so as p
 images, and `learning_rates` balances what is found [JGGH].
 """
 
+from .coarse import Lattices, Loudest, lattices
 from .compressed import Compressed
 from .diagonals import Diagonals, diagonals
 from .kernels import Kernels, compressed, freeze_limit, nngp, ntk
-from .lattices import Lattices, Loudest, lattices
 from .layers import Contributions, contribution_norms, contributions, learning_rates
 from .stack import DeconvStack
 from .taps import Square, TapChoices, Taps, side_by_side, square_diagonals, square_kernels, taps_of

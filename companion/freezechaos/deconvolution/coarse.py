@@ -107,7 +107,7 @@ def lattices(stack: DeconvStack, activation: Activation, beta: Number) -> Lattic
     (3, 2, 64, 64)
     >>> top = parts.mixed(deconvolution.learning_rates(stack, 0)).loudest()
     >>> round(float(top.value), 1)
-    97.6
+    95.3
     """
     _check(checked_stack(stack))
     with jax.ensure_compile_time_eval():  # known to be on the sphere, inside jit too
