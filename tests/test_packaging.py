@@ -40,13 +40,6 @@ BROUGHT = {
 }
 """Modules of what a declared package always brings."""
 
-NAMES_ITS_EXTRA = """try:
-        import_module(f"freezechaos.{module}")
-    except ModuleNotFoundError as missing:
-        assert f"pip install 'freeze-and-chaos[{extra}]'" in str(missing), missing
-    else:
-        raise AssertionError(f"{module} needs no extra")"""
-
 
 def names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=! ]", requirement)[0] for requirement in requirements}
@@ -85,6 +78,19 @@ sys.meta_path.insert(0, Nothing())
     assert done.returncode == 0, done.stderr
 
 
+def naming(extras: dict[str, str]) -> str:
+    """A program: what asks for an import of a module is told its extra."""
+    return f"""
+for module, extra in {extras!r}.items():
+    try:
+        import_module(f"freezechaos.{{module}}")
+    except ModuleNotFoundError as missing:
+        assert f"pip install 'freeze-and-chaos[{{extra}}]'" in str(missing), missing
+    else:
+        raise AssertionError(f"{{module}} needs no extra")
+"""
+
+
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_is_imported_is_declared(path: Path) -> None:
     known = declared(extra_of(path))
@@ -112,28 +118,14 @@ def test_the_core_runs_without_the_extras_and_the_rest_names_its_own() -> None:
         if set(owners) & (declared("course") | declared("book")) - own
     }
     assert {"matplotlib", "PIL", "ipywidgets", "tyro", "orbax", "nbgrader"} <= blocked
-    without(
-        blocked,
-        f"""
-for module in {CORE!r}:
-    import_module(f"freezechaos.{{module}}")
-for module, extra in {EXTRA!r}.items():
-    {NAMES_ITS_EXTRA}
-""",
-    )
+    core = "".join(f"import_module('freezechaos.{module}')\n" for module in CORE)
+    without(blocked, core + naming(EXTRA))
 
 
 @pytest.mark.parametrize("path", WITHIN, ids=lambda path: path.stem)
 def test_a_file_within_names_its_own(path: Path) -> None:
-    module, extra = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), WITHIN[path]
-    without(
-        {extra},
-        f"""
-module, extra = {module!r}, {extra!r}
-if True:
-    {NAMES_ITS_EXTRA}
-""",
-    )
+    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    without({WITHIN[path]}, naming({module: WITHIN[path]}))
 
 
 def tracked() -> set[str]:

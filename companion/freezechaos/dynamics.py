@@ -235,6 +235,9 @@ def followed(
         times: t, at most degree^2 / (12 largest) for five digits.
         degree: of the polynomial, the number of products.
 
+    Source: Druskin and Knizhnerman, Two polynomial methods of calculating functions of symmetric
+    matrices, 1989.
+
     >>> import jax.numpy as jnp
     >>> rates = jnp.array([1.0, 0.1])
     >>> after = followed(lambda v: rates * v, jnp.ones(2), 1.0, jnp.array([10.0]))

@@ -48,7 +48,7 @@ def classify(
     Arguments:
         kernel, x, x_test: as for `posterior`.
         labels: classes 0 to C - 1, each there at least once, and two or more of them.
-        noise: the variance of the targets' noise, above 0.
+        noise: the variance of the targets' noise, 0 or more; 0 wants rows that differ.
 
     Returns:
         probabilities, the slope (between 1e-3 and 1e3) and the log loss. Where each input that is
