@@ -360,9 +360,9 @@ def _between(function: Callable[[Array], Array], s: Array, t: Array) -> Array:
     """
     logs = np.arange(-16.0, 2.7, _LOG_STEP)
     z = np.exp(logs)
-    weights = _LOG_STEP * z * np.exp(-(z**2) / 2) / sqrt(2 * pi)
+    masses = _LOG_STEP * z * np.exp(-(z**2) / 2) / sqrt(2 * pi)
     nodes, weights = (
-        jnp.asarray(x, s.dtype)[:, None] for x in (np.append(z, -z), np.tile(weights, 2))
+        jnp.asarray(x, s.dtype)[:, None] for x in (np.append(z, -z), np.tile(masses, 2))
     )
     return jnp.sum(weights * (function(nodes * s[None]) - function(nodes * t[None])) ** 2, axis=0)
 

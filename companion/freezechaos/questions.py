@@ -6,6 +6,7 @@ the package or from the chapter's formula, wrong ones from a mistake that the ex
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,10 +43,14 @@ def _question(text: str, form: str, **options: tuple[float, str]) -> Question:
     return Question(text, shown, format(options["right"][0], form))
 
 
+def _drawn(rng: np.random.Generator, values: Sequence[float]) -> float:
+    return float(rng.choice(values))
+
+
 def cosine_after_a_layer(rng: np.random.Generator) -> Question:
     """Return what an activation with two Hermite shares makes of a covariance (chapter 1)."""
-    linear, covariance = rng.choice([0.6, 0.7, 0.8]), rng.choice([0.4, 0.5, 0.6])
-    beta = rng.choice([0.2, 0.3, 0.4])
+    linear, covariance = _drawn(rng, [0.6, 0.7, 0.8]), _drawn(rng, [0.4, 0.5, 0.6])
+    beta = _drawn(rng, [0.2, 0.3, 0.4])
     curved = linear * covariance + (1 - linear) * covariance**3
     bias, rest = beta**2, 1 - beta**2
     return _question(
@@ -61,8 +66,8 @@ def cosine_after_a_layer(rng: np.random.Generator) -> Question:
 
 def mode_left(rng: np.random.Generator) -> Question:
     """Return how much of a mode is left after some steps (chapter 2)."""
-    points, value = int(rng.choice([20, 50, 100])), rng.choice([0.5, 1.0, 2.0])
-    rate, steps = rng.choice([0.1, 0.2, 0.5]), int(rng.choice([20, 40, 60]))
+    points, value = int(rng.choice([20, 50, 100])), _drawn(rng, [0.5, 1.0, 2.0])
+    rate, steps = _drawn(rng, [0.1, 0.2, 0.5]), int(rng.choice([20, 40, 60]))
     time = rate * steps
     return _question(
         f"{points} training points, a mode with λ = {value}, learning rate {rate}. "
@@ -79,7 +84,7 @@ def gap_after_layers(rng: np.random.Generator) -> Question:
     """Return the gap of two close inputs some layers on (chapter 3)."""
     name = str(rng.choice(["relu", "erf", "gelu"]))
     sigma = activations.normalized(name)
-    beta, layers = rng.choice([0.2, 0.4, 0.6, 0.8]), int(rng.choice([10, 20, 30]))
+    beta, layers = _drawn(rng, [0.2, 0.4, 0.6, 0.8]), int(rng.choice([10, 20, 30]))
     slope, r = sigma.derivative_second_moment, float(characteristic_value(sigma, beta))
     return _question(
         f"Normalized {name}, $\\mathbb E[\\sigma'(Z)^2] = {slope:.3f}$, β = {beta}. "
@@ -97,7 +102,7 @@ def gap_after_layers(rng: np.random.Generator) -> Question:
 
 def steps_at_twice_the_depth(rng: np.random.Generator) -> Question:
     """Return how training time grows with depth in freeze (chapter 4)."""
-    name, beta = str(rng.choice(["erf", "gelu", "tanh"])), rng.choice([0.6, 0.65, 0.7])
+    name, beta = str(rng.choice(["erf", "gelu", "tanh"])), _drawn(rng, [0.6, 0.65, 0.7])
     r = float(characteristic_value(activations.normalized(name), beta))
     depth = int(rng.choice([12, 16, 20]))
     return _question(
@@ -113,7 +118,7 @@ def steps_at_twice_the_depth(rng: np.random.Generator) -> Question:
 
 def hidden_bias(rng: np.random.Generator) -> Question:
     """Return the bias share that a mean amounts to (chapter 5)."""
-    name, beta = str(rng.choice(["relu", "gelu", "softplus"])), rng.choice([0.1, 0.3, 0.5])
+    name, beta = str(rng.choice(["relu", "gelu", "softplus"])), _drawn(rng, [0.1, 0.3, 0.5])
     mean = activations.standardized(name).mean
     square = beta**2 + (1 - beta**2) * mean**2
     return _question(
@@ -132,8 +137,8 @@ def hidden_bias(rng: np.random.Generator) -> Question:
 
 def share_of_the_constant(rng: np.random.Generator) -> Question:
     """Return the share of the constant under batch norm (chapter 6)."""
-    batch, beta = int(rng.choice([16, 32, 64])), rng.choice([0.2, 0.3, 0.4])
-    entry = rng.choice([1.5, 2.0, 3.0])
+    batch, beta = int(rng.choice([16, 32, 64])), _drawn(rng, [0.2, 0.3, 0.4])
+    entry = _drawn(rng, [1.5, 2.0, 3.0])
     return _question(
         f"Batch norm after the last nonlinearity, N = {batch}, β = {beta}. The diagonal entries of "
         f"Θ are {entry} on average. Which share of the trace has the constant?",
@@ -147,7 +152,7 @@ def share_of_the_constant(rng: np.random.Generator) -> Question:
 
 def lead_in_a_race(rng: np.random.Generator) -> Question:
     """Return how long a point is after two layers of recentring and ReLU (chapter 7)."""
-    length = rng.choice([1.5, 2.0, 2.5, 3.0, 4.0])
+    length = _drawn(rng, [1.5, 2.0, 2.5, 3.0, 4.0])
     once = float(normalization.race_map(length))
     add = (length - 1) ** 2 / (math.pi - 1)
     return _question(
@@ -213,7 +218,7 @@ def new_eigenimages(rng: np.random.Generator) -> Question:
 
 def corner(rng: np.random.Generator) -> Question:
     """Return the variance in the corner of an untrained picture (chapter 10)."""
-    layers, beta = int(rng.choice([2, 3, 4])), rng.choice([0.3, 0.4, 0.5])
+    layers, beta = int(rng.choice([2, 3, 4])), _drawn(rng, [0.3, 0.4, 0.5])
     a, inside = (1 - beta**2) / 16, (1 - beta**2) / 4
     return _question(
         f"Window 4, stride 2, two dimensions, usual parametrization, ReLU, β = {beta}, {layers} "
@@ -256,7 +261,7 @@ def rate_of_the_last_layer(rng: np.random.Generator) -> Question:
 
 def common_part(rng: np.random.Generator) -> Question:
     """Return how much louder the common part of a step is (chapter 12)."""
-    share, batch = rng.choice([0.1, 0.2, 0.4, 0.8]), int(rng.choice([16, 32, 64]))
+    share, batch = _drawn(rng, [0.1, 0.2, 0.4, 0.8]), int(rng.choice([16, 32, 64]))
     return _question(
         f"A generator has $\\alpha_\\Theta = {share}$ and a batch of {batch}. How many times as "
         "strongly is the common push carried out, by the traces?",

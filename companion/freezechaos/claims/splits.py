@@ -260,7 +260,7 @@ def _inside(x: np.ndarray, k: int) -> tuple[float, float, np.ndarray]:
     """The squared gap of two groups, the squared spread after the first k, their lengths along."""
     gap = x[:k].mean(axis=0) - x[k:].mean(axis=0)
     spread = np.sum((x[k:] - x[k:].mean(axis=0)) ** 2)
-    return gap @ gap, float(spread), (x[:k] - x[:k].mean(axis=0)) @ gap
+    return float(gap @ gap), float(spread), (x[:k] - x[:k].mean(axis=0)) @ gap
 
 
 def _spread_after(eps: float, n: int = 16) -> float:
