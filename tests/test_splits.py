@@ -23,6 +23,7 @@ from freezechaos.normalization import (
     split_state,
     squares_from_centre,
     symmetric_multipliers,
+    two_value_lengths,
     two_values,
 )
 
@@ -151,10 +152,32 @@ class TestTwoValues:
         )
         assert jnp.mean(bits[0] ** 2 + bits[-1] ** 2 * 9) > 0
 
+    @pytest.mark.parametrize("width", [1, 9])
+    def test_lengths_through_a_network_have_the_law(self, width: int) -> None:
+        """Those of layer after layer of matrices at depth 1, of `two_values` at depth 20."""
+        keys = jax.random.split(jax.random.key(2), 800)
+        lengths = np.asarray(jax.vmap(lambda key: two_value_lengths(key, 12, 3, width, 20))(keys))
+        assert np.einsum("i,nil->nl", [3, 9], lengths**2) == pytest.approx(np.full((800, 21), 12))
+        share = 3 * lengths[:, 0] ** 2 / 12
+        rng, first = RNG(3), []
+        for _ in range(800):
+            x = layer(np.repeat(rng.normal(size=(2, width)), [3, 9], axis=0), width, rng)
+            first.append(3 * np.sum(x[0] ** 2) / np.sum(x**2))
+        drawn = np.asarray(jax.vmap(lambda key: two_values(key, 12, 3, width))(keys))
+        law = 3 * np.sum(drawn[:, 0] ** 2, -1) / np.sum(drawn**2, (-2, -1))
+        inputs = rng.normal(size=(2, 800, width))
+        one, other = np.sum(inputs**2, -1)
+        assert ks_2samp(share[:, 0], 3 * one / (3 * one + 9 * other)).pvalue > 0.001
+        assert ks_2samp(np.round(share[:, 1], 4), np.round(first, 4)).pvalue > 0.001
+        assert ks_2samp(np.round(share[:, 20], 4), np.round(law, 4)).pvalue > 0.001
+        assert np.ptp(share[:, 20]) > 0.5
+
     @pytest.mark.parametrize("k", [0, 12])
     def test_what_is_refused(self, k: int) -> None:
         with pytest.raises(ValueError, match="`k` must be"):
             two_values(jax.random.key(0), 12, k, 5)
+        with pytest.raises(ValueError, match="`k` must be"):
+            two_value_lengths(jax.random.key(0), 12, k, 5, 3)
 
 
 def disturbed(n: int, k: int, seed: int, width: int = 1000, draws: int = 200) -> np.ndarray:

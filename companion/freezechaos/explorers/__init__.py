@@ -12,12 +12,12 @@ with extra("explorers"):
     from freezechaos.explorers.desk import mixing_desk
     from freezechaos.explorers.explorer import Explorer
     from freezechaos.explorers.films import training_film
+    from freezechaos.explorers.frames import newborn_frames
     from freezechaos.explorers.fully_connected import cobweb, ntk_on_the_circle, phase_diagram
     from freezechaos.explorers.learning import learning_curves
     from freezechaos.explorers.live import Live
     from freezechaos.explorers.mixing import hermite_mixer
     from freezechaos.explorers.neurons import one_layer, one_neuron
-    from freezechaos.explorers.newborn import newborn_frames
     from freezechaos.explorers.normalizing import batch_norm_spectra, layer_norm_bench
     from freezechaos.explorers.odd import (
         bistable_map,

@@ -18,9 +18,8 @@ from freezechaos.explorers.views import Curves, Guide, Image, Line
 FIXED = np.array([[-2.0, 0.0], [2.0, 0.0], [0.0, -1.0]])  # the points that stay
 PLACES = np.linspace(-3, 3, 13)
 
-ODD = (1, 2, 4, 8, 16)
+POINTS, LAYERS = 32, 30
 WIDTHS = (1, 3, 7, 50, 300)
-POINTS, LAYERS, SEEDS = 32, 30, (1, 2, 3)
 
 BATCHES = (5, 6, 7, 8, 12, 16, 32, 64, 128)
 EXCESS = (0, 1, 2, 4, 8, 15, 30, 50, 100)  # per cent
@@ -28,6 +27,8 @@ NOISES = {"∞": 0.0, "100,000": 1e5, "10,000": 1e4, "1000": 1e3}
 PARTS = {"RC + ReLU": False, "RC + RS + ReLU": True}
 WALKS, FARTHEST = 3, 300
 SHOWN = np.arange(0, FARTHEST + 1, 5)
+KICK = (np.pi - 2) * (5 * np.pi + 2) / (np.pi - 1) ** 2
+"""Relative variance of a squared length seen from the centre, times the width (chapter 7)."""
 CONTRASTS, FACTORS = (0.5, 1e7), (0.93, 1.04)
 
 STARTS = np.array([0.8, 0.95, 1, 1.02, 1.05, 1.1, 1.2, 1.4, 2, 4, 8, 14.5, 20, 30])
@@ -108,45 +109,33 @@ def moving_origin(start: Mapping[str, Any] | None = None) -> Explorer:
     )
 
 
-@cache
-def groups(seed: int, width: int, k: int) -> Float[np.ndarray, "2 layers"]:
-    """Lengths of the k points and of the others, in root mean squares, in one network."""
-    rng = np.random.default_rng([seed, width])
-    x = np.repeat(rng.normal(size=(2, width)), [k, POINTS - k], axis=0)
-    lengths = []
-    for _ in range(LAYERS + 1):
-        x = x / np.sqrt(np.sum(x**2) / POINTS)
-        lengths.append(np.linalg.norm(x[[0, -1]], axis=1))
-        z = np.einsum("pi,ij->pj", x, rng.normal(size=(width, width)))
-        x = np.maximum(z - z.mean(axis=0), 0)
-    return np.transpose(lengths)
-
-
-def indicative(seed: float, width: float, k: float) -> dict[str, Any]:
-    """Lengths of the two values, and their mean ratio in wide layers."""
-    k = int(k)
-    lengths = groups(int(seed), int(width), k)
-    return {"lengths": lengths, "ratio": (POINTS - k) / k, "longest": np.max(lengths)}
+def indicative(draw: Array, k: Array, width: int) -> dict[str, Array]:
+    """Lengths of the two values, their ratio in root mean square, and what it is in wide layers."""
+    key = jax.random.fold_in(jax.random.key(7), draw.astype(jnp.int32))
+    lengths = normalization.two_value_lengths(key, POINTS, k, int(width), LAYERS)
+    squares = jnp.sum(lengths[:, 1:] ** 2, axis=1)
+    found = jnp.sqrt(squares[0] / jnp.maximum(squares[1], 1e-6))
+    return {"lengths": lengths, "ratio": (POINTS - k) / k, "found": found}
 
 
 def two_value_model(start: Mapping[str, Any] | None = None) -> Explorer:
     """A batch of two values in a network of recentring and ReLU: their lengths, layer by layer.
 
     Arguments:
-        start: what to begin with, such as `{"k": 1, "width": 50}`.
+        start: what to begin with, such as `{"k": 1, "width": 50, "draw": 3}`.
     """
     step = partial(Axis, step=True, format=".0f")
     return Explorer(
         title="A batch of two values",
         slug="two-values",
         axes=[
-            step("k", "points of the first value", values=ODD),
-            step("width", "width", values=WIDTHS, start=7),
-            step("seed", "draw of the weights", values=SEEDS),
+            step("k", "points of the first value", values=range(1, POINTS)),
+            Axis("width", "width", values=WIDTHS, start=7, static=True, format=".0f"),
+            step("draw", "draw of the weights", values=range(1000), press="Draw again"),
         ],
         start=start,
         compute=indicative,
-        vectorized=False,
+        compiled=True,
         view=Curves(
             x=np.arange(LAYERS + 1),
             y="lengths",
@@ -157,11 +146,12 @@ def two_value_model(start: Mapping[str, Any] | None = None) -> Explorer:
             x_range=(0, LAYERS),
             y_range=(0, 6),
         ),
-        numbers=["ratio"],
+        numbers=["ratio", "found"],
         readout=(
             "{k:.0f} of 32 points have the first value, in layers of width {width:.0f}. From layer "
-            "1 on there are two values at a right angle, exactly. In wide layers the first is "
-            "{ratio:.3g} times as long as the second."
+            "1 on there are two values at a right angle, exactly. Over these 30 layers the first "
+            "is {found:.3g} times as long as the second, in root mean square; in wide layers it "
+            "is {ratio:.3g} times."
         ),
         alt="The lengths of the two values of a batch against the number of layers.",
     )
@@ -178,20 +168,15 @@ def table(n: int, rescale: bool) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def border(n: int, rescale: bool) -> float:
     """By how many per cent one of n orthogonal points must be longer to win; 0 if it cannot."""
-    logs, rise = table(n, rescale)
-    up = np.flatnonzero((rise[:-1] < 0) & (rise[1:] >= 0) & (logs[:-1] > 0))
-    if not len(up):
-        return 0.0
-    k = up[0]
-    contrast = np.exp(logs[k] - rise[k] * (logs[k + 1] - logs[k]) / (rise[k + 1] - rise[k]))
-    return 100 * float(np.sqrt((n * contrast - 1) / (n - 1)) - 1)
+    states = normalization.odd_states(n, rescale=rescale)
+    return 100 * states.excess if states else 0.0
 
 
 @cache
 def walks(n: int, parts: str, excess: int, width: str) -> Float[np.ndarray, "walks layers"]:
     """The contrast from layer to layer, three times with noise and then without."""
     logs, rise = table(n, PARTS[parts])
-    spread = np.sqrt(5 / NOISES[width]) if NOISES[width] else 0
+    spread = np.sqrt(KICK / NOISES[width]) if NOISES[width] else 0
     rng = np.random.default_rng(n)
     kicks = rng.normal(size=(FARTHEST, WALKS)) * spread
     x = np.full(WALKS + 1, np.log((n - 1) / n * (1 + excess / 100) ** 2 + 1 / n))

@@ -36,6 +36,7 @@ from .splits import (
     collapse_multipliers,
     split_multipliers,
     split_state,
+    two_value_lengths,
     two_values,
 )
 from .stability import (
@@ -78,5 +79,6 @@ __all__ = [
     "switched_step",
     "symmetric_cosine",
     "symmetric_multipliers",
+    "two_value_lengths",
     "two_values",
 ]

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from freezechaos import checks, expectations
 from freezechaos.activations import Activation, standardized
+from freezechaos.types import Number
 
 from .distances import distance_step, squares_from_centre
 from .stability import odd_states
@@ -48,6 +49,58 @@ def two_values(
     else:
         one, other = (n - k) / n * jnp.maximum(u, 0), k / n * jnp.maximum(-u, 0)
     return jnp.concatenate([jnp.tile(one, (k, 1)), jnp.tile(other, (n - k, 1))])
+
+
+def two_value_lengths(
+    key: Key[Array, ""], n: Number, k: Number, width: int, depth: int
+) -> Float[Array, "2 layers"]:
+    """Lengths of the two values in one network of recentre + ReLU, from the inputs to each layer.
+
+    Exactly two values stay exactly two, so a layer is drawn for two points, as in `propagate`. The
+    inputs are Gaussian; the batch has mean squared length 1 in every layer.
+
+    Arguments:
+        n, k: as for `two_values`; both may be traced.
+        width: neurons of each layer, and entries of an input; 1 or more.
+        depth: layers, 1 or more.
+
+    Returns:
+        [2, depth + 1], of the k points first.
+
+    Raises:
+        ValueError, TypeError: arguments outside their ranges.
+
+    Source: derived in the chapter.
+
+    >>> lengths = two_value_lengths(jax.random.key(0), 32, 4, 300, 5)
+    >>> lengths.shape, bool(jnp.allclose(jnp.array([4.0, 28.0]) @ lengths**2, 32, atol=1e-3))
+    ((2, 6), True)
+    """
+    if not isinstance(n, jax.core.Tracer) and not isinstance(k, jax.core.Tracer):
+        n, k = _checked(int(n), int(k))
+    width, depth = checks.whole("width", width, 1, "Try 256."), checks.depth(depth)
+    counts = jnp.stack([jnp.asarray(k, float), jnp.asarray(n, float) - jnp.asarray(k, float)])
+
+    def scaled(points: Float[Array, "2 width"]) -> tuple[Array, Array]:
+        """The Gram matrix of two points, and their lengths, both in root mean squares."""
+        gram = points @ points.T
+        gram = gram * (jnp.sum(counts) / (counts @ jnp.diagonal(gram)))
+        return gram, jnp.sqrt(jnp.diagonal(gram))
+
+    def layer(gram: Float[Array, "2 2"], key: Array) -> tuple[Array, Array]:
+        one, other = jax.random.normal(key, (2, width))
+        # of two points the Cholesky factor, in which either may be 0
+        first = jnp.sqrt(gram[0, 0])
+        along = jnp.where(first > 0, gram[0, 1] / jnp.where(first > 0, first, 1), 0)
+        across = jnp.sqrt(jnp.maximum(gram[1, 1] - along**2, 0))
+        before = jnp.stack([first * one, along * one + across * other])
+        centre = (counts @ before / jnp.sum(counts))[None]
+        return scaled(jnp.maximum(before - centre, 0))
+
+    first, later = jax.random.split(key)
+    gram, lengths = scaled(jax.random.normal(first, (2, width)))
+    after = lax.scan(layer, gram, jax.random.split(later, depth))[1]
+    return jnp.concatenate([lengths[:, None], after.T], axis=1)
 
 
 class SplitMultipliers(NamedTuple):

@@ -10,8 +10,8 @@ from scipy.special import log_softmax
 
 from .. import dynamics, matrices
 from ..types import Number
+from . import algebra, process
 from .algebra import Kernel
-from .process import leave_one_out, posterior
 
 _SLOPES = (1e-3, 1e3)
 
@@ -70,7 +70,10 @@ def classify(
     """
     kinds = _classes(labels)
     targets = np.asarray(dynamics.one_hot(kinds, int(kinds.max()) + 1), np.float64)
-    left_out = leave_one_out(kernel, x, targets, noise=noise).mean
+    rows, test = algebra.rows("x", x), algebra.rows("x_test", x_test)
+    process.foresee(len(rows), len(test))
+    left_out, variance = process.leave_one_out(kernel, x, targets, noise=noise)
+    weights = (targets - left_out) / (variance + float(noise))[:, None]  # C^-1 y, once more
 
     def log_loss(log_slope: float) -> float:
         scores = log_softmax(np.exp(log_slope) * left_out, axis=1)
@@ -78,7 +81,7 @@ def classify(
 
     found = minimize_scalar(log_loss, bounds=tuple(np.log(_SLOPES)), method="bounded")
     slope = float(np.exp(found.x))
-    outputs = posterior(kernel, x, targets, x_test, noise=noise).mean
+    outputs = kernel.precise(test, rows) @ weights
     probabilities = np.exp(log_softmax(slope * outputs, axis=1))
     return Classes(probabilities, slope, float(found.fun))
 

@@ -64,7 +64,7 @@ def posterior(
     """
     algebra.kernel("kernel", kernel)
     (rows, y, shape), test = _given(x, labels), algebra.rows("x_test", x_test)
-    _foresee(len(rows), len(test))
+    foresee(len(rows), len(test))
     root = _root(kernel, rows, _noise(noise))
     cross = kernel.precise(test, rows)
     mean = cross @ cho_solve((root, True), y)
@@ -101,7 +101,7 @@ def leave_one_out(
     """
     algebra.kernel("kernel", kernel)
     rows, y, shape = _given(x, labels)
-    _foresee(len(rows), len(rows))
+    foresee(len(rows), len(rows))
     level = _noise(noise)
     inverse = cho_solve((_root(kernel, rows, level), True), np.eye(len(rows)))
     own = np.diagonal(inverse)
@@ -143,7 +143,7 @@ def evidence(
     """
     algebra.kernel("kernel", kernel)
     rows, y, _ = _given(x, labels)
-    _foresee(len(rows), len(rows))
+    foresee(len(rows), len(rows))
     root = _root(kernel, rows, _noise(noise))
     weights = cho_solve((root, True), y)
     count, outputs = y.shape
@@ -197,7 +197,7 @@ def ensemble(
     """
     algebra.kernel("ntk", ntk), algebra.kernel("nngp", nngp)
     (rows, y, shape), test = _given(x, labels), algebra.rows("x_test", x_test)
-    _foresee(len(rows), len(test))
+    foresee(len(rows), len(test))
     gain = _gain(ntk, rows, test, _time(time))
     start = nngp.precise(test, rows)
     crossed = gain @ start.T
@@ -258,7 +258,12 @@ def _given(x: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]
     return rows, y.reshape(len(rows), -1), y.shape[1:]
 
 
-def _foresee(n: int, m: int) -> None:
+def foresee(n: int, m: int) -> None:
+    """Refuse n inputs and m to test on if their matrices in float64 have no room.
+
+    Raises:
+        OutOfMemoryError: what they need is more than is free.
+    """
     needed = 8 * (5 * n**2 + 3 * n * m + 2 * m**2)
     way_out = "Take fewer inputs, or `regression.fit`, which needs no inverse and gives the mean."
     room.foresee(f"In float64, {n} inputs and {m} to test on", needed, room.budget(None), way_out)
