@@ -117,7 +117,7 @@ serve: book ## build the site and serve it on this machine
 lab: $(STAMP) ## open the chapters in JupyterLab
 	@$(BIN)/python book/_ext/editions.py lab $(BUILD)/lab
 	@echo "lab: JupyterLab on $(BUILD)/lab/ until Ctrl-C"
-	@JUPYTER_CONFIG_PATH=$(CURDIR)/book/_lab $(BIN)/jupyter lab --notebook-dir $(BUILD)/lab $(LAB)
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/book/_lab" $(BIN)/jupyter lab --notebook-dir $(BUILD)/lab $(LAB)
 
 slides: book ## build the site, with slides of every chapter's figures
 	@echo "slides: open $(SITE)/slides/03_freeze_and_chaos.html, or any other there"

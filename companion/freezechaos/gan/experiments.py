@@ -135,7 +135,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             },
             "neither": {"norm": "none", "norm_parameters": False},
         },
-        seeds=3, frames=_LONG, samples=64,
+        seeds=3, frames=(0, 200, 1000, 3000), samples=64,
     ),
     "losses": Experiment(
         "Does another loss, or another discriminator, rescue a frozen generator?",

@@ -230,7 +230,7 @@ def slug(name: str) -> str:
 
 
 def write(file: Path, runs: Sequence[Run]) -> None:
-    """Runs of one setting from several seeds: numbers as JSON, images as WebP."""
+    """Runs of one setting from several seeds: numbers as JSON, images as WebP, in colour lossy."""
     content = [
         {
             "preset": asdict(one.preset), "made": one.made, "times": one.times,
@@ -250,9 +250,9 @@ def write(file: Path, runs: Sequence[Run]) -> None:
     page = np.concatenate(
         [np.pad(row, [(0, 0), (0, width - row.shape[1]), (0, 0)]) for row in rows]
     )
-    images = BytesIO()
+    images, exact = BytesIO(), page.shape[2] == 1
     Image.fromarray(np.broadcast_to(page, (*page.shape[:2], 3))).save(
-        images, "WebP", lossless=True, quality=100, method=6
+        images, "WebP", lossless=exact, quality=100 if exact else 90, method=6
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(_named(file, ".webp"), images.getvalue())
