@@ -20,6 +20,7 @@ from freezechaos.gan.experiments import EXPERIMENTS
 NAME = "headline"
 REGIMES = tuple(EXPERIMENTS[NAME].settings)
 GREYS = 16  # what an eye tells apart; more make the page heavy
+LEFT_OUT = (700, 7000)  # frames that the page has no room for
 LEAST = 0.1  # of the lattice of real images, where the axis ends
 
 
@@ -87,6 +88,7 @@ def training_film(start: Mapping[str, Any] | None = None) -> Explorer:
         start: what to begin with, such as `{"regime": "chaos", "steps": 400}`.
     """
     run, real = study.stored(NAME, REGIMES[0])[0], study.real(NAME)
+    times = np.array([time for time in run.times if time not in LEFT_OUT])
     seeds = min(len(study.stored(NAME, regime)) for regime in REGIMES)
     curve = partial(Curves, x=run.steps[1:], x_label="training steps", x_scale="log")
     picture = partial(Image, label="grey level", value_range=(0, 255))
@@ -110,7 +112,7 @@ def training_film(start: Mapping[str, Any] | None = None) -> Explorer:
         axes=[
             Choice("regime", "regime", options=REGIMES),
             Axis("seed", "seed", np.arange(seeds), 0, step=True, format=".0f"),
-            Axis("steps", "training steps", np.array(run.times), 400, step=True, format=".0f"),
+            Axis("steps", "training steps", times, 400, step=True, format=".0f"),
         ],
         start=start,
         compute=film,
