@@ -32,9 +32,9 @@ class Batch(NamedTuple):
 
 
 def begin(points: int, seed: Array, longer: Array) -> Batch:
-    """Cosine 1/2 between all points, but that what the last has for itself is longer."""
-    own = jnp.ones(points).at[-1].set((1 + longer / 100) ** 2)
-    gram = 1 + jnp.diag(own)
+    """Cosine 1/2 between all points, of one length but for the last."""
+    lengths = jnp.ones(points).at[-1].set(1 + longer / 100)
+    gram = (1 + jnp.eye(points)) * lengths[:, None] * lengths[None, :]
     return Batch(gram * (points / jnp.trace(gram)), jax.random.key(seed), jnp.zeros((), jnp.int32))
 
 
