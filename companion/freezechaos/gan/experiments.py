@@ -134,6 +134,10 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 "parametrization": "graph", "generator_rate": 0.01, "normalized": True,
             },
             "neither": {"norm": "none", "norm_parameters": False},
+            "frozen relu": {
+                "norm": "none", "norm_parameters": False, "weights": "normal",
+                "parametrization": "graph", "generator_rate": 0.01, "beta": 0.5,
+            },
         },
         seeds=3, frames=(0, 200, 1000, 3000), samples=64,
     ),
