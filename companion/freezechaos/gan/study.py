@@ -252,7 +252,7 @@ def write(file: Path, runs: Sequence[Run]) -> None:
     )
     images, exact = BytesIO(), page.shape[2] == 1
     Image.fromarray(np.broadcast_to(page, (*page.shape[:2], 3))).save(
-        images, "WebP", lossless=exact, quality=100 if exact else 90, method=6
+        images, "WebP", lossless=exact, quality=100 if exact else 70, method=6
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(_named(file, ".webp"), images.getvalue())
