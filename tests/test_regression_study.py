@@ -25,9 +25,16 @@ def test_what_is_stored_is_of_a_setting_and_solved():
 @needs_the_set
 @pytest.mark.parametrize("setting", SMALL, ids=lambda one: f"{one.phase}-{one.depth}")
 def test_what_is_stored_comes_out_again(setting):
-    """Outputs are off by a few residuals of 1e-4; of 10,000 images that turns a few at most."""
+    """Outputs are off by a few residuals of 1e-4; of 10,000 images that turns a few at most.
+
+    Where they are worse than none at all, whose error is 0.9, they are rounding, and the answers
+    are guesses that another machine makes otherwise.
+    """
     before, now = STORED[setting], study.learned(setting)
-    assert abs(now.right - before.right) < 1e-3
+    if before.error > 0.9:
+        assert max(abs(now.right - 0.1), abs(before.right - 0.1)) < 0.05
+    else:
+        assert abs(now.right - before.right) < 1e-3
     np.testing.assert_allclose(now.error, before.error, rtol=1e-3)
 
 
