@@ -124,6 +124,8 @@ def test_nothing_runs_before_it_is_asked_for(page: Page, publish: Publish, decay
 def test_a_run_is_that_of_jax_to_its_end(page: Page, publish: Publish, decay: Live) -> None:
     page.goto(publish(decay))
     press(page, "Play")
+    play = page.get_by_role("button", name="Play", exact=True)
+    expect(play).to_have_attribute("aria-disabled", "true")  # the poster says the last turn too
     said(page).to_contain_text(f"Turn {TURNS}:")
     press(page, "Start again")
     for turn in range(3):
