@@ -178,6 +178,8 @@ class TestTwoValues:
             two_values(jax.random.key(0), 12, k, 5)
         with pytest.raises(ValueError, match="`k` must be"):
             two_value_lengths(jax.random.key(0), 12, k, 5, 3)
+        with pytest.raises(TypeError, match="`k` must be"):
+            two_value_lengths(jax.random.key(0), 12, k + 0.5, 5, 3)
 
 
 def disturbed(n: int, k: int, seed: int, width: int = 1000, draws: int = 200) -> np.ndarray:

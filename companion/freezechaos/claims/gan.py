@@ -28,16 +28,19 @@ def _late(name: str, setting: str, metric: str = "diversity") -> float:
     return mean / (study.real(name)["lattice"] if metric == "lattice" else 1)
 
 
-def _diversity(setting: str, what: str, like_real: bool, condition: str, source: str) -> Claim:
-    """Of the headline, at the end of ten thousand steps."""
-    mean, error = study.over_seeds(HEADLINE, setting, "diversity")
+def _diversity(
+    setting: str, what: str, like_real: bool, condition: str, source: str, name: str = HEADLINE,
+    runs: str = "Fashion-MNIST, ten affine maps",
+) -> Claim:  # fmt: skip
+    """Of the moving average, at the end of the runs of an experiment."""
+    mean, error = study.over_seeds(name, setting, "diversity")
     return Claim(
-        f"{what}: diversity of 2,000 images after 10,000 steps of stored runs on Fashion-MNIST, "
-        f"ten affine maps, mean over {len(study.stored(HEADLINE, setting))} seeds, standard error "
+        f"{what}: diversity of 2,000 images after {EXPERIMENTS[name].base.steps:,} steps of stored "
+        f"runs on {runs}, mean over {len(study.stored(name, setting))} seeds, standard error "
         f"{error:.3f}.",
         source,
         CHAPTER,
-        study.real(HEADLINE)["diversity"] if like_real else 0.0,
+        study.real(name)["diversity"] if like_real else 0.0,
         mean,
         0.1 if like_real else 0.025,
         condition,
@@ -142,20 +145,12 @@ def the_nonlinearity_alone_cures() -> Claim:
 
 def _dcgan(setting: str, what: str, like_real: bool) -> Claim:
     """The DCGAN without its batch norm, in one regime or the other."""
-    name = "colour"
-    mean, error = study.over_seeds(name, setting, "diversity")
-    return Claim(
-        f"{what}: diversity of 2,000 images after 3,000 steps of stored runs on letters, 64 x 64 "
-        f"in colour, five maps, mean over {len(study.stored(name, setting))} seeds, standard "
-        f"error {error:.3f}.",
-        SOURCE,
-        CHAPTER,
-        study.real(name)["diversity"] if like_real else 0.0,
-        mean,
-        0.1 if like_real else 0.025,
+    condition = (
         "At a quarter of the usual width, and at one rate: Adam at 0.01, for weights of deviation "
-        "1 in the graph-based parametrization.",
+        "1 in the graph-based parametrization."
     )
+    runs = "letters, 64 x 64 in colour, five maps"
+    return _diversity(setting, what, like_real, condition, SOURCE, "colour", runs)
 
 
 @claim

@@ -2,7 +2,7 @@
 
 from functools import partial
 from math import nan, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ def two_value_lengths(
     ((2, 6), True)
     """
     if not isinstance(n, jax.core.Tracer) and not isinstance(k, jax.core.Tracer):
-        n, k = _checked(int(n), int(k))
+        n, k = _checked(n, k)
     width, depth = checks.whole("width", width, 1, "Try 256."), checks.depth(depth)
     counts = jnp.stack([jnp.asarray(k, float), jnp.asarray(n, float) - jnp.asarray(k, float)])
 
@@ -301,7 +301,7 @@ def _power(squares: Array, counts: Array, change: Array) -> Array:
     return lax.fori_loop(0, _STEPS, step, (change, jnp.zeros_like(squares[0, 0])))[1]
 
 
-def _checked(n: int, k: int, least: int = 2) -> tuple[int, int]:
+def _checked(n: Any, k: Any, least: int = 2) -> tuple[int, int]:
     n = checks.whole("n", n, least, "It is the number of points; try 32.")
     k = checks.whole("k", k, 1, "It is the number of points in the first group; try 1.")
     if k >= n:
