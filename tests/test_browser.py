@@ -267,6 +267,61 @@ def test_any_shape_is_walked_as_jax_walks_it(page: Page, data: st.DataObject) ->
     check(page, function, normal(*shape))
 
 
+@st.composite
+def products(draw: st.DrawFn) -> tuple:
+    """Two matrices or stacks of them, each as it lies, transposed or backwards; sum and size."""
+    m, n, k = draw(st.integers(1, 13)), draw(st.integers(1, 27)), draw(st.integers(1, 150))
+    batch = draw(st.sampled_from([(), (3,)]))
+    transposed, back = (draw(st.tuples(st.booleans(), st.booleans())) for _ in range(2))
+    given = [
+        normal(*batch, *(shape[::-1] if turned else shape))
+        for shape, turned in zip(((m, k), (k, n)), transposed, strict=True)
+    ]
+
+    def function(*matrices: jax.Array) -> jax.Array:
+        a, b = (
+            (x.mT if turned else x)[..., ::-1, :] if flipped else (x.mT if turned else x)
+            for x, turned, flipped in zip(matrices, transposed, back, strict=True)
+        )
+        return a @ b
+
+    return function, given, k
+
+
+@settings(derandomize=True, max_examples=20, deadline=None)
+@given(drawn=products())
+def test_products_with_and_without_simd(page: Page, drawn: tuple) -> None:
+    """The error of a sum of k terms in float32 is k roundings of the terms' sizes, at most."""
+    function, given, k = drawn
+    source = browser.compile(function, *given)
+    exact = function(*(np.asarray(x, np.float64) for x in given))
+    bound = k * EPS * function(*(np.abs(np.asarray(x, np.float64)) for x in given))
+    for code in (source, without_webassembly(source)):
+        (result,) = in_page(page, code, *given)
+        assert np.all(np.abs(result - exact.ravel()) <= bound.ravel())
+
+
+def without_webassembly(source: str) -> str:
+    return f"(()=>{{const WebAssembly=undefined;return {source}}})()"
+
+
+def test_a_long_sum_loses_no_digits(page: Page) -> None:
+    """In one vector of float32, 0.1 added 100,000 times is wrong by 1e-2 of itself."""
+    a, b = jnp.full((4, 100_000), 0.1), jnp.ones((100_000, 8))
+    (result,) = in_page(page, browser.compile(jnp.matmul, a, b), a, b)
+    np.testing.assert_allclose(result, 100_000 * np.float64(np.float32(0.1)), rtol=1e-4)
+
+
+def test_simd_is_used_where_it_is(page: Page) -> None:
+    """A sum of float32, rounded once as the loop does it, or at every step as vectors do."""
+    a, b = normal(8, 60), normal(60, 8)
+    source = browser.compile(jnp.matmul, a, b)
+    loop = in_page(page, without_webassembly(source), a, b)[0]
+    exact = np.asarray(a, np.float64) @ np.asarray(b, np.float64)
+    np.testing.assert_array_equal(loop, exact.astype(np.float32).ravel())
+    assert np.any(in_page(page, source, a, b)[0] != loop)
+
+
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 def test_the_kernel_is_the_package_s_at_any_depth(page: Page, name: str) -> None:
     sigma = activations.standardized(name)

@@ -4,6 +4,7 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -23,11 +24,13 @@ from freezechaos.explorers import (
     decomposed,
     live_generator,
     newborn_frames,
+    playing,
     race_on_the_circle,
     readout,
     trainability,
     trainability_on_digits,
 )
+from freezechaos.gan import game
 
 pytestmark = pytest.mark.browser
 Publish = Callable[..., str]
@@ -299,22 +302,51 @@ def test_a_pace_lets_every_turn_be_seen(page: Page, publish: Publish, bench: Liv
     assert seen == list(range(len(seen)))
 
 
-def test_a_step_of_the_page_s_game_is_the_package_s(page: Page, generator: Live) -> None:
-    """All of the two networks and of Adam after a step, and it is the same run when repeated."""
+@pytest.mark.parametrize(("optimizer", "rate"), [("descent", 0.4), ("Adam", 0.01)])
+def test_a_step_of_the_page_s_game_is_the_package_s(
+    page: Page, generator: Live, optimizer: str, rate: float
+) -> None:
+    """All of the two networks and of Adam after a step, and it is the same run when repeated.
+
+    Adam divides a slope by its size: where that is near rounding, so is the step. Then one number
+    in a hundred may differ, by a tenth of a step.
+    """
+    assert generator.spec["live"]["names"]["advance"] == ["optimizer", "rate"]
+    number = playing.OPTIMIZERS.index(optimizer)
     taken = [{"seed": 3, "beta": 0.3}[name] for name in generator.spec["live"]["names"]["begin"]]
     runs = page.evaluate(
         f"""() => {{
           const program = ({code(generator)})("ReLU, batch norm");
           return [1, 2].map(() => {{
-            const state = program.advance(...program.begin(...{taken}), 0.4);
+            const state = program.advance(...program.begin(...{taken}), {number}, {rate});
             return state.map((array) => Array.from(array));
           }});
         }}"""
     )
     assert runs[0] == runs[1]
-    known = jax.tree.leaves(generator.state(1, kind="ReLU, batch norm", beta=0.3, seed=3, rate=0.4))
+    setting = {"beta": 0.3, "seed": 3, "optimizer": optimizer, "rate": rate}
+    known = jax.tree.leaves(generator.state(1, kind="ReLU, batch norm", **setting))
     for found, leaf in zip(runs[0], known, strict=True):
-        np.testing.assert_allclose(found, np.ravel(leaf), rtol=1e-5, atol=1e-5)
+        apart = ~np.isclose(found, np.ravel(leaf), rtol=1e-5, atol=1e-5)
+        assert np.mean(apart) <= (0.01 if optimizer == "Adam" else 0)
+        assert np.all(np.abs(found - np.ravel(leaf))[apart] < rate / 10)
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("descent", 0.4), ("Adam", 0.01)])
+def test_the_game_at_a_bias_share_is_that_of_a_network_of_it(
+    generator: Live, optimizer: str, rate: float
+) -> None:
+    """Where a slope is near rounding Adam takes its sign from it, so no two roads agree there."""
+    named = {"descent": "sgd", "Adam": "adam"}[optimizer]
+    rules = replace(playing.preset("ReLU"), beta=0.3, optimizer=named, generator_rate=rate)
+    state = born = game.initial(rules, jnp.int32(2))
+    for _ in range(3):
+        state, _ = game.step(playing.real_images(), state, rules)
+    z = game.latents(game.keys(state.seed).fixed, playing.MEASURED, rules.latent)
+    setting = {"beta": 0.3, "seed": 2, "optimizer": optimizer, "rate": rate}
+    turned = generator.state(3, kind="ReLU", **setting).drawn
+    far = jnp.linalg.norm(state.generator(z) - turned)
+    assert far < 0.01 * jnp.linalg.norm(born.generator(z) - turned)
 
 
 def test_the_generator_is_played_paused_and_begun_anew(

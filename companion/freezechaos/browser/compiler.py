@@ -2,9 +2,11 @@
 
 import pathlib
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from . import simd
 from .elementwise import ARRAYS, SHORT, TINY, TINY_NAME, literal
 from .emit import Emitter, Located, Scope
 from .places import Place
@@ -60,11 +62,21 @@ def _compiled(
     tiny = ",".join(f"{n}={literal(TINY[t], 'float64')}" for t, n in TINY_NAME.items())
     head = f'"use strict";\nconst f=Math.fround,abs=Math.abs,{tiny};\n'
     makers = "".join(
-        f"const {short}=(n)=>new {kind}(n);\n"
+        f"const {short}={_maker(kind, emitter)};\n"
         for short, kind in {SHORT[dtype]: ARRAYS[dtype] for dtype in ARRAYS}.items()
         if re.search(rf"={short}\(", declared)
     )
-    return f"{head}{makers}{_runtime(''.join([declared, *code.values()]))}{declared}\n", code
+    runtime = _runtime("".join([makers, declared, *code.values()]))
+    return f"{head}{runtime}{makers}{declared}\n", code
+
+
+def _maker(kind: str, emitter: Emitter) -> str:
+    """A function of a length, to a new array; for float32 also of what is in it."""
+    if kind != ARRAYS["float32"]:
+        return f"(n)=>new {kind}(n)"
+    if emitter.terms:
+        return f"heap({emitter.floats},{emitter.terms})"
+    return f"(n,values)=>values||new {kind}(n)"
 
 
 def _together(statements: Sequence[str]) -> str:
@@ -103,6 +115,7 @@ def _runtime(body: str) -> str:
     text = re.sub(r"\n +", " ", text)
     parts = [part.strip() for part in re.split(r"\n(?=function |const |let )", text)]
     named = {re.split(r"[ (=]+", part)[1]: part for part in parts if part}
+    named["simd"] = f'const simd=decoded("{b64encode(simd.module()).decode("ascii")}");'
     needed: list[str] = []
     waiting = [body]
     while waiting:

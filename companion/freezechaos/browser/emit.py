@@ -27,6 +27,8 @@ class Emitter:
         self.uniform: set[Value] = set()
         self.views: dict[Value, Equation] = {}
         self.sizes: dict[str, int] = {}  # of the arrays made
+        self.floats = 0  # float32 numbers in all arrays, each array from a multiple of 16 bytes on
+        self.terms = 0  # of the longest product of float32
         self._count = 0
         self._embedded: dict[str, str] = {}
 
@@ -41,7 +43,12 @@ class Emitter:
         name = self.fresh("b")
         self.declared.append(f"const {name}={SHORT[dtype]}({prod(shape)});")
         self.sizes[name] = prod(shape)
+        self.counted(prod(shape), dtype)
         return Place.whole(name, shape, dtype)
+
+    def counted(self, size: int, dtype: str) -> None:
+        if dtype == "float32":
+            self.floats += -(-size // 4) * 4
 
     def function(self, body: str) -> str:
         """Make a function of it, so that it is compiled by itself, and return the call."""
@@ -73,8 +80,11 @@ class Emitter:
             stored = data.astype(np.float64) if value.dtype == "int64" else data
             coded = b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii")
             text = f'new {kind}(decoded("{coded}"))'
+        if value.dtype == "float32":
+            text = f"{SHORT['float32']}({data.size},{text})"
         if text not in self._embedded:
             self._embedded[text] = self.fresh("b")
+            self.counted(data.size, value.dtype)
             self.declared.append(f"const {self._embedded[text]}={text};")
         return Place.whole(self._embedded[text], value.shape, value.dtype)
 

@@ -105,7 +105,10 @@ def _product(scope: Scope, a: _Matrices, b: _Matrices, shape: Sequence[int]) -> 
     """[*batch, rows of a, rows of b], in that shape."""
     (m, a_m), (k, a_k), (n, b_n), (_, b_k) = a.rows, a.along, b.rows, b.along
     target = scope.emitter.array(shape, a.outer.dtype)
-    batch = a.outer.shape
+    batch, multiply = a.outer.shape, "product"
+    if target.dtype == "float32":
+        multiply = "product32"
+        scope.emitter.terms = max(scope.emitter.terms, k)
     over = replace(target, shape=batch, strides=target.strides[: len(batch)])
     scope.call(
         nest(
@@ -113,7 +116,7 @@ def _product(scope: Scope, a: _Matrices, b: _Matrices, shape: Sequence[int]) -> 
             batch,
             [over, a.outer, b.outer],
             lambda at: (
-                f"product({target.base},{at[0]},{a.outer.base},{at[1]},{a_m},{a_k},"
+                f"{multiply}({target.base},{at[0]},{a.outer.base},{at[1]},{a_m},{a_k},"
                 f"{b.outer.base},{at[2]},{b_k},{b_n},{m},{n},{k});"
             ),
         )

@@ -1,6 +1,7 @@
 """The game of the two networks, played in the page: a generator trains while you look.
 
-Of each kind of network one is compiled; the bias share is turned by its factors.
+Of each kind of network one is compiled; the bias share is turned by its factors, and of the two
+optimizers both steps are worked out, and one is made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, Float, UInt8
 
 from freezechaos import activations, data, networks, regimes
@@ -28,7 +30,8 @@ from freezechaos.gan.presets import Preset
 NAME, CHANGES = "optimizers", "freeze, descent 0.2"
 KINDS = {"ReLU": "freeze", "normalized ReLU": "chaos", "ReLU, batch norm": "batch norm"}
 BETAS = [k / 20 for k in range(19)]
-RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
+OPTIMIZERS = ("descent", "Adam")
+RATES = (2e-4, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8)
 STEPS = 480
 IMAGES, MEASURED, SHOWN = 400, 16, 9  # real ones in the page, and of each kind
 GREYS = 15  # the whitest of as many as fit into half a byte
@@ -41,7 +44,7 @@ class Play(NamedTuple):
 
     Attributes:
         game: its state.
-        rates: factors of the generator's learning rates.
+        rates: factors of the generator's learning rates, in gradient descent.
         r: characteristic value of the generator, as if it had no norm.
         drawn: images of the fixed latent vectors.
         past: what was seen, an entry a step.
@@ -58,7 +61,7 @@ def preset(kind: str) -> Preset:
     """The runs of "Collapse in a minute", on digits, with the bias share of the headline."""
     rules = EXPERIMENTS[NAME].preset(CHANGES)
     regime = EXPERIMENTS["headline"].settings[KINDS[kind]]
-    return replace(rules, data="digits", width=16, **regime)
+    return replace(rules, data="digits", width=16, optimizer="adam", **regime)
 
 
 @cache
@@ -113,10 +116,30 @@ def begin(seed: Array, beta: Array, kind: str) -> Play:
     return Play(state, rates, r, drawn, past)
 
 
-def advance(play: Play, rate: Array, kind: str) -> Play:
+def either(
+    optimizer: Array, rate: Array, factors: Array, rules: Preset
+) -> optax.GradientTransformation:
+    """Gradient descent or Adam, by its number; Adam's averages go on in both.
+
+    In the frame of another bias share a step of descent has the square of what one of Adam has.
+    """
+    descent, _ = game.optimizers(replace(rules, optimizer="sgd"), rate * factors)
+    adam, _ = game.optimizers(rules, rate * jnp.sqrt(factors))
+
+    def update(slopes: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        smooth, state = adam.update(slopes, state)
+        plain, _ = descent.update(slopes, descent.init(slopes))
+        chosen = partial(jnp.where, optimizer == OPTIMIZERS.index("Adam"))
+        return jax.tree.map(chosen, smooth, plain), state
+
+    return optax.GradientTransformation(adam.init, update)
+
+
+def advance(play: Play, optimizer: Array, rate: Array, kind: str) -> Play:
     """After one step of each network."""
     rules = preset(kind)
-    state, _ = game.step(real_images(), play.game, rules, generator_rate=rate * play.rates)
+    chosen = either(optimizer, rate, play.rates, rules)
+    state, _ = game.step(real_images(), play.game, rules, generator_optimizer=chosen)
     drawn, now = seen(state, rules)
     later = jnp.arange(STEPS + 1) >= state.step  # the curves' ends, until they are reached
     past = {k: jnp.where(later, value, play.past[k]) for k, value in now.items()}
@@ -166,6 +189,7 @@ def live_generator(
             Choice("kind", "network", options=tuple(kinds)),
             Axis("beta", "share of the bias β", values=BETAS, start=0.5, step=True),
             Axis("seed", "seed", values=list(range(10)), step=True),
+            Choice("optimizer", "the generator learns by", options=OPTIMIZERS, static=False),
             Axis("rate", "learning rate η", values=list(RATES), start=0.2, step=True),
         ],
         start=start,
@@ -203,7 +227,8 @@ def live_generator(
             ),
         },
         readout=(
-            "{kind}, β = {beta}, r = {r:.2f}, {regime}; seed {seed}, after {step:.0f} steps: the "
+            "{kind}, β = {beta}, r = {r:.2f}, {regime}; seed {seed}, after {step:.0f} steps, "
+            "now of {optimizer} at {rate}: the "
             "generator draws {verdict}, "
             f"diversity {{diversity:.3f}} (real images {diversity:.2f}), with {{lattice:.1f}} "
             f"times the lattice of real images. Of {2 * MEASURED} images the discriminator judges "

@@ -181,13 +181,13 @@ def step(
     state: State,
     preset: Preset,
     mesh: Mesh | None = None,
-    generator_rate: Rate = None,
+    generator_optimizer: optax.GradientTransformation | None = None,
 ) -> tuple[State, Losses]:
     """One step of the discriminator, then one of the generator on the same latent vectors.
 
     The generator runs once: its images meet the old discriminator and the new one. Devices of a
-    mesh share the batch; its means and norms are those of the whole. A rate stands in for the
-    preset's, as for `optimizers`.
+    mesh share the batch; its means and norms are those of the whole. An optimizer of the generator
+    stands in for the preset's.
     """
     dtype, loss = jnp.dtype(preset.compute), LOSSES[preset.loss]
     both = batch(images, state, preset)
@@ -210,16 +210,18 @@ def step(
     def of_generated(fake: Array, network: Discriminator) -> Array:
         return loss.generator(*logits(network, fake))
 
-    pair = optimizers(preset, generator_rate)
+    own, of_other = optimizers(preset)
     (first, right), grads = eqx.filter_value_and_grad(of_discriminator, has_aux=True)(
         state.discriminator
     )
     second_network, second_optimizer = updated(
-        pair[1], state.discriminator, grads, state.optimizers[1]
+        of_other, state.discriminator, grads, state.optimizers[1]
     )
     second, grads = jax.value_and_grad(of_generated)(fake, second_network)
     (grads,) = pullback(grads)
-    first_network, first_optimizer = updated(pair[0], state.generator, grads, state.optimizers[0])
+    first_network, first_optimizer = updated(
+        generator_optimizer or own, state.generator, grads, state.optimizers[0]
+    )
     average = moving_average(state.average, first_network, state.step, preset.average)
     after = State(
         state.step + 1, state.seed, first_network, second_network, average,
