@@ -183,6 +183,18 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "Which frame does a trained generator have?",
         replace(SMALL, **CHAOS), _each("parametrization", ("graph", "usual", "gain")), seeds=5,
     ),
+    "conditions, descent": Experiment(
+        "Which of these conditions hold under gradient descent too?",
+        replace(SMALL, optimizer="sgd", generator_rate=1.0),
+        {
+            **_grid(_ACTIVATIONS, _each("beta", _BETAS, "β = {}")),
+            **_grid(_TWO, _each("convolutions", (0, 1, 4), "{} convolutions")),
+            "chaos, 4 convolutions, slower": {**CHAOS, "convolutions": 4, "generator_rate": 0.2},
+            **_each("norm", ("before", "after"), "freeze, norm {}"),
+            **_grid({"chaos": CHAOS}, _each("parametrization", ("usual", "gain"))),
+        },
+        seeds=3, frames=(600,),
+    ),
     "width": Experiment(
         "Does the width matter?",
         SMALL, _grid(_TWO, _each("width", (8, 16, 32, 64, 128), "width {}")), seeds=3, frames=_FEW,
