@@ -141,7 +141,7 @@ def share_of_the_constant(rng: np.random.Generator) -> Question:
     entry = _drawn(rng, [1.5, 2.0, 3.0])
     return _question(
         f"Batch norm after the last nonlinearity, N = {batch}, β = {beta}. The diagonal entries of "
-        f"Θ are {entry} on average. Which share of the trace has the constant?",
+        f"Θ are {entry} on average. What share of the trace does the constant have?",
         ".2%",
         right=(beta**2 / entry, f"Nβ² of {entry} N: N cancels."),
         no_trace=(beta**2, "That is the eigenvalue over N; the trace over N is not 1 here."),
