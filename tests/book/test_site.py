@@ -233,6 +233,17 @@ def test_figures_have_a_light_and_a_dark_form(site: Path, name: str) -> None:
         assert light["loading"] == dark["loading"] == "lazy"  # what is hidden is not loaded
 
 
+def test_checks_that_stand_in_a_row_are_one_fold(site: Path) -> None:
+    for name, count in (("07_batch_norm_decomposed", 7), ("13_frozen_and_chaotic_generators", 13)):
+        page = parse(site, name)
+        (fold,) = page.select("details:has(> .tag_checks)")
+        assert not fold.has_attr("open")
+        assert "Show the checks" in fold.summary.get_text()
+        assert len(fold.select(":scope > .tag_checks pre")) == count
+        assert not fold.select("details")
+        assert len(page.select(".tag_checks")) == count
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_figures_have_the_ground_of_the_page(
