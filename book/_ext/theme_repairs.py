@@ -1,4 +1,4 @@
-"""Repair the theme's pages: scripts that come twice, markup, punctuation behind formulas."""
+"""Repair the theme's pages: scripts that come twice, markup, punctuation behind formulas, folds."""
 
 import re
 from html import escape
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 MARKUP = {
     # 1.5 MB that draw icons which the stylesheet has too.
@@ -27,6 +29,30 @@ MARKUP = {
         r'<span class="fc-tied">\1</span>'
     ),
 }
+
+
+class OneFold(SphinxPostTransform):
+    """Put the cells of a section with the tag `checks`, and what stands between, into one fold."""
+
+    default_priority = 198  # before MyST-NB folds each
+    formats = ("html",)
+
+    def run(self, **options: Any) -> None:
+        for section in self.document.findall(nodes.section):
+            checks = [
+                part for part in section if "tag_checks" in part.get("classes", ())
+            ]
+            if not checks:
+                continue
+            for cell in checks:
+                del cell["hide_mode"]
+            start, end = section.index(checks[0]), section.index(checks[-1]) + 1
+            prompts = {
+                f"prompt_{do}": f"{do.title()} the checks" for do in ("show", "hide")
+            }
+            inside = section[start:end]
+            fold = HideCodeCellNode("", *inside, classes=["above-input"], **prompts)
+            section[start:end] = [nodes.container("", fold, classes=["cell"])]
 
 
 def drop_scripts(
@@ -64,6 +90,7 @@ def repair_markup(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_post_transform(OneFold)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("build-finished", repair_markup)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,15 +1,8 @@
 // What scrolls sideways fades at the edge behind which there is more (site.css).
 (() => {
-  const WIDE = ".bd-article mjx-container[display='true'], .bd-article .cell_output:has(> img)";
-
-  // By keys too, as formulas are.
-  function reach(box) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
+  const WIDE = ".bd-article mjx-container[display='true']";
 
   function mark(box) {
-    if (box.matches(".cell_output")) reach(box);
     box.classList.toggle("fc-more-before", box.scrollLeft > 1);
     box.classList.toggle("fc-more-after", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
   }
@@ -19,7 +12,6 @@
     for (const box of document.querySelectorAll(WIDE)) {
       box.addEventListener("scroll", () => mark(box), { passive: true });
       sizes.observe(box);
-      for (const image of box.querySelectorAll("img")) image.addEventListener("load", () => mark(box));
     }
   }
 

@@ -71,7 +71,7 @@ _RC = {
     "axes.facecolor": "none",
     "image.interpolation": "none",
     "svg.hashsalt": "freeze-and-chaos",
-    "figure.figsize": (6.4, 3.8),
+    "figure.figsize": (5.6, 3.6),
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.size": 11,

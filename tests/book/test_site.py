@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, Page, expect
 from pybtex.database import parse_file, parse_string
 
 import editions
+import figures
 import handout
 import metadata
 import publishing
@@ -231,6 +232,36 @@ def test_figures_have_a_light_and_a_dark_form(site: Path, name: str) -> None:
         assert "only-dark" in dark["class"]
         assert light["alt"] == dark["alt"]
         assert light["loading"] == dark["loading"] == "lazy"  # what is hidden is not loaded
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", editions.chapters())
+def test_figures_and_printed_tables_fit_a_phone(site: Path, browser: Browser, name: str) -> None:
+    """None scrolls; ticks, of 10 points, have 9 pixels; a line with columns is not broken."""
+    with browser.new_context(viewport={"width": 375, "height": 900}) as context:
+        page = context.new_page()
+        settle(page, site / f"{name}.html")
+        for figure in page.locator(".cell_output > img.only-light").all():
+            figure.evaluate("(image) => { image.loading = 'eager'; return image.decode(); }")
+            shown, drawn = figure.evaluate("(image) => [image.width, image.naturalWidth]")
+            assert figures.PIXELS * 10 * shown / drawn > 8.95, figure.get_attribute("alt")
+        wide = """(boxes) => boxes.filter((box) => box.scrollWidth > box.clientWidth)
+            .map((box) => box.outerHTML)"""
+        assert page.locator(".cell_output, .cell_output .output pre").evaluate_all(wide) == []
+    for printed in parse(site, name).select(".cell_output > .output pre"):
+        for line in printed.get_text().splitlines():
+            assert len(line) <= 60 or not re.search(r"\S {2,}\S", line), line
+
+
+def test_checks_that_stand_in_a_row_are_one_fold(site: Path) -> None:
+    for name, count in (("07_batch_norm_decomposed", 7), ("13_frozen_and_chaotic_generators", 14)):
+        page = parse(site, name)
+        (fold,) = page.select("details:has(> .tag_checks)")
+        assert not fold.has_attr("open")
+        assert "Show the checks" in fold.summary.get_text()
+        assert len(fold.select(":scope > .tag_checks pre")) == count
+        assert not fold.select("details")
+        assert len(page.select(".tag_checks")) == count
 
 
 @pytest.mark.browser
