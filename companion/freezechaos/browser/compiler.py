@@ -114,6 +114,8 @@ def _runtime(body: str) -> str:
     text = re.sub(r"^ *//.*\n", "", _RUNTIME.read_text("utf-8"), flags=re.M)
     text = re.sub(r"\n +", " ", text)
     parts = [part.strip() for part in re.split(r"\n(?=function |const |let )", text)]
+    spaces = re.compile(r" ?([-+*/%=<>?:;,&|^(){}]) ?")
+    parts = [part if "`" in part else spaces.sub(r"\1", part) for part in parts]
     named = {re.split(r"[ (=]+", part)[1]: part for part in parts if part}
     named["simd"] = f'const simd=decoded("{b64encode(simd.module()).decode("ascii")}");'
     needed: list[str] = []

@@ -15,7 +15,7 @@ PANEL = 8
 """Columns of b in a panel: room for them is k times as many numbers."""
 
 _GIVEN = ("c", "a", "am", "ak", "b", "bk", "bn", "m", "n", "k")
-_WHOLE = ("i", "j", "at", "l", "end", "p", "q", "r0", "r1", "r2", "r3")
+_WHOLE = ("i", "j", "at", "l", "end", "p", "q", "r0", "r1", "r2", "r3", "t0", "t1", "t2", "t3")
 _CELLS = [f"{row}{side}" for row in range(4) for side in "lr"]
 _VECTORS = ["left", "right", "splat", *(f"{kind}{cell}" for kind in "xs" for cell in _CELLS)]
 
@@ -91,9 +91,9 @@ def _panel() -> str:
 def _four_rows() -> str:
     """Rows i to i + 3 of a times the panel."""
     begin = " ".join(
-        f"local.get a {_row(row)} local.get am i32.mul i32.add local.set r{row}" for row in range(4)
+        f"local.get a {_row(row)} local.tee t{row} local.get am i32.mul i32.add local.set r{row}"
+        for row in range(4)
     )
-    zeros = "f32.const f32x4.splat local.set"
     terms = " ".join(
         f"local.get r{row} v128.load32_splat=0 local.set splat "
         + _sum(f"x{row}l", "local.get splat local.get left f32x4.mul")
@@ -102,16 +102,16 @@ def _four_rows() -> str:
         for row in range(4)
     )
     kept = " ".join(
-        f"local.get c {_row(row)} local.get n i32.mul local.get at i32.add i32.const 4 i32.mul "
-        f"i32.add local.tee q local.get s{row}l v128.store=0 "
+        f"local.get c local.get t{row} local.get n i32.mul local.get at i32.add i32.const 4 "
+        f"i32.mul i32.add local.tee q local.get s{row}l v128.store=0 "
         f"local.get q local.get s{row}r v128.store=16"
         for row in range(4)
     )
     return f"""
-      {begin} {" ".join(f"{zeros} s{cell}" for cell in _CELLS)}
+      {begin} {_zeros("s")}
       i32.const 0 local.set p  i32.const 0 local.set l
       loop
-        {" ".join(f"{zeros} x{cell}" for cell in _CELLS)}
+        {_zeros("x")}
         local.get l i32.const 64 i32.add local.set end
         {_least("end", "local.get k")} local.set end
         loop
@@ -124,6 +124,11 @@ def _four_rows() -> str:
         local.get l local.get k i32.lt_s br_if 0
       end
       {kept}"""
+
+
+def _zeros(kind: str) -> str:
+    first, *rest = (f"{kind}{cell}" for cell in _CELLS)
+    return f"f32.const f32x4.splat {' '.join(f'local.tee {c}' for c in rest)} local.set {first}"
 
 
 def _row(number: int) -> str:

@@ -123,14 +123,18 @@ def either(
 
     In the frame of another bias share a step of descent has the square of what one of Adam has.
     """
-    descent, _ = game.optimizers(replace(rules, optimizer="sgd"), rate * factors)
-    adam, _ = game.optimizers(rules, rate * jnp.sqrt(factors))
+    by_adam = optimizer == OPTIMIZERS.index("Adam")
+    rates = rate * jnp.where(by_adam, jnp.sqrt(factors), factors)
+    adam, _ = game.optimizers(rules)
+    descent, _ = game.optimizers(replace(rules, optimizer="sgd"), rates)
+    averages = optax.scale_by_adam(b1=rules.momentum)
 
     def update(slopes: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        smooth, state = adam.update(slopes, state)
-        plain, _ = descent.update(slopes, descent.init(slopes))
-        chosen = partial(jnp.where, optimizer == OPTIMIZERS.index("Adam"))
-        return jax.tree.map(chosen, smooth, plain), state
+        (old, *rest), *last = state
+        smooth, new = averages.update(slopes, old)
+        chosen = jax.tree.map(partial(jnp.where, by_adam), smooth, slopes)
+        steps, _ = descent.update(chosen, descent.init(chosen))
+        return steps, ((new, *rest), *last)
 
     return optax.GradientTransformation(adam.init, update)
 
@@ -189,7 +193,7 @@ def live_generator(
             Choice("kind", "network", options=tuple(kinds)),
             Axis("beta", "share of the bias β", values=BETAS, start=0.5, step=True),
             Axis("seed", "seed", values=list(range(10)), step=True),
-            Choice("optimizer", "the generator learns by", options=OPTIMIZERS, static=False),
+            Choice("optimizer", "optimizer", options=OPTIMIZERS, static=False),
             Axis("rate", "learning rate η", values=list(RATES), start=0.2, step=True),
         ],
         start=start,
@@ -228,7 +232,7 @@ def live_generator(
         },
         readout=(
             "{kind}, β = {beta}, r = {r:.2f}, {regime}; seed {seed}, after {step:.0f} steps, "
-            "now of {optimizer} at {rate}: the "
+            "by {optimizer} at {rate}: the "
             "generator draws {verdict}, "
             f"diversity {{diversity:.3f}} (real images {diversity:.2f}), with {{lattice:.1f}} "
             f"times the lattice of real images. Of {2 * MEASURED} images the discriminator judges "
@@ -236,9 +240,8 @@ def live_generator(
             "{generator:.2f}."
         ),
         alt=(
-            "Nine real digits, and nine images of the generator. Beside them three charts over the "
-            "training steps: the diversity of generated images, and how often the discriminator "
-            "is right; the lattice in the images relative to that of real ones; the losses of the "
-            "two networks."
+            "Nine real digits and nine generated ones. Beside them, over the training steps: "
+            "diversity, and how often the discriminator is right; the lattice relative to real "
+            "images; the two losses."
         ),
     )  # fmt: skip
