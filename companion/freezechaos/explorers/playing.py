@@ -185,7 +185,7 @@ def live_generator(
         start: what to begin with, such as `{"kind": "normalized ReLU", "beta": 0.1}`.
     """
     diversity = of_real_images()["diversity"]
-    curves = partial(Curves, x_label="training steps", x_range=(0, STEPS))
+    curves = partial(Curves, x_label="steps", x_range=(0, STEPS))
     return Live(
         title="A generator in training",
         slug="generator",
