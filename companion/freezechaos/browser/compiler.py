@@ -71,7 +71,10 @@ def _compiled(
 
 
 def _maker(kind: str, emitter: Emitter) -> str:
-    """A function of a length, to a new array; for float32 also of what is in it."""
+    """A function of a length, to a new array; for float32 also of what is in it.
+
+    In a program that multiplies float32 these lie in the memory of the module that does.
+    """
     if kind != ARRAYS["float32"]:
         return f"(n)=>new {kind}(n)"
     if emitter.terms:
@@ -114,6 +117,7 @@ def _runtime(body: str) -> str:
     text = re.sub(r"^ *//.*\n", "", _RUNTIME.read_text("utf-8"), flags=re.M)
     text = re.sub(r"\n +", " ", text)
     parts = [part.strip() for part in re.split(r"\n(?=function |const |let )", text)]
+    # Every program of a page carries this text: without spaces, but not inside a message.
     spaces = re.compile(r" ?([-+*/%=<>?:;,&|^(){}]) ?")
     parts = [part if "`" in part else spaces.sub(r"\1", part) for part in parts]
     named = {re.split(r"[ (=]+", part)[1]: part for part in parts if part}

@@ -43,10 +43,11 @@ class Emitter:
         name = self.fresh("b")
         self.declared.append(f"const {name}={SHORT[dtype]}({prod(shape)});")
         self.sizes[name] = prod(shape)
-        self.counted(prod(shape), dtype)
+        self.reserve(prod(shape), dtype)
         return Place.whole(name, shape, dtype)
 
-    def counted(self, size: int, dtype: str) -> None:
+    def reserve(self, size: int, dtype: str) -> None:
+        """Count so many numbers in, for the one memory that all float32 arrays may lie in."""
         if dtype == "float32":
             self.floats += -(-size // 4) * 4
 
@@ -84,7 +85,7 @@ class Emitter:
             text = f"{SHORT['float32']}({data.size},{text})"
         if text not in self._embedded:
             self._embedded[text] = self.fresh("b")
-            self.counted(data.size, value.dtype)
+            self.reserve(data.size, value.dtype)
             self.declared.append(f"const {self._embedded[text]}={text};")
         return Place.whole(self._embedded[text], value.shape, value.dtype)
 

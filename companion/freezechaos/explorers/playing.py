@@ -1,7 +1,7 @@
 """The game of the two networks, played in the page: a generator trains while you look.
 
-Of each kind of network one is compiled; the bias share is turned by its factors, and of the two
-optimizers both steps are worked out, and one is made.
+Of each kind of network one is compiled; the bias share is turned by its factors. Adam's averages
+go on at every step, whichever optimizer makes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def preset(kind: str) -> Preset:
     """The runs of "Collapse in a minute", on digits, with the bias share of the headline."""
     rules = EXPERIMENTS[NAME].preset(CHANGES)
     regime = EXPERIMENTS["headline"].settings[KINDS[kind]]
-    return replace(rules, data="digits", width=16, optimizer="adam", **regime)
+    return replace(rules, data="digits", width=16, **regime)
 
 
 @cache
@@ -108,7 +108,11 @@ def begin(seed: Array, beta: Array, kind: str) -> Play:
     state = game.initial(rules, seed)
     network, rates = networks.with_beta(state.generator.network, beta)
     turned = eqx.tree_at(lambda one: one.network, state.generator, network)
-    state = eqx.tree_at(lambda one: (one.generator, one.average), state, (turned, turned))
+    averages = adam(rules).init(eqx.filter(turned, eqx.is_array))
+    state = eqx.tree_at(
+        lambda one: (one.generator, one.average, one.optimizers), state,
+        (turned, turned, (averages, state.optimizers[1])),
+    )  # fmt: skip
     drawn, now = seen(state, rules)
     past = {k: jnp.full(STEPS + 1, value) for k, value in now.items()}
     sigma = activations.normalized if rules.normalized else activations.standardized
@@ -116,27 +120,33 @@ def begin(seed: Array, beta: Array, kind: str) -> Play:
     return Play(state, rates, r, drawn, past)
 
 
+def adam(rules: Preset) -> optax.GradientTransformation:
+    """Adam's directions, uphill as slopes are."""
+    return optax.scale_by_adam(b1=rules.momentum)
+
+
 def either(
     optimizer: Array, rate: Array, factors: Array, rules: Preset
 ) -> optax.GradientTransformation:
-    """Gradient descent or Adam, by its number; Adam's averages go on in both.
+    """Steps along the slopes or along Adam's directions, which go on in both.
 
-    In the frame of another bias share a step of descent has the square of what one of Adam has.
+    Arguments:
+        optimizer: number in `OPTIMIZERS`, traced.
+        rate: of all layers.
+        factors: [layers, 2], of its rates in gradient descent, by `networks.with_beta`; those of
+            Adam, whose directions do not grow with the slopes, are their roots.
+        rules: the game's.
     """
     by_adam = optimizer == OPTIMIZERS.index("Adam")
     rates = rate * jnp.where(by_adam, jnp.sqrt(factors), factors)
-    adam, _ = game.optimizers(rules)
-    descent, _ = game.optimizers(replace(rules, optimizer="sgd"), rates)
-    averages = optax.scale_by_adam(b1=rules.momentum)
+    descent, _ = game.optimizers(rules, rates)
 
     def update(slopes: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        (old, *rest), *last = state
-        smooth, new = averages.update(slopes, old)
-        chosen = jax.tree.map(partial(jnp.where, by_adam), smooth, slopes)
-        steps, _ = descent.update(chosen, descent.init(chosen))
-        return steps, ((new, *rest), *last)
+        directions, state = adam(rules).update(slopes, state)
+        chosen = jax.tree.map(partial(jnp.where, by_adam), directions, slopes)
+        return descent.update(chosen, descent.init(chosen))[0], state
 
-    return optax.GradientTransformation(adam.init, update)
+    return optax.GradientTransformation(adam(rules).init, update)
 
 
 def advance(play: Play, optimizer: Array, rate: Array, kind: str) -> Play:
