@@ -1,18 +1,14 @@
 """The whole way: a function's program, its statements, and the parts of the runtime they call."""
 
-import pathlib
 import re
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import simd
+from . import runtime
 from .elementwise import ARRAYS, SHORT, TINY, TINY_NAME, literal
 from .emit import Emitter, Located, Scope
 from .places import Place
 from .program import Value, trace
-
-_RUNTIME = pathlib.Path(__file__).with_name("runtime.js")
 
 
 def compile(function: Callable[..., Any], *examples: Any) -> str:
@@ -62,24 +58,24 @@ def _compiled(
     tiny = ",".join(f"{n}={literal(TINY[t], 'float64')}" for t, n in TINY_NAME.items())
     head = f'"use strict";\nconst f=Math.fround,abs=Math.abs,{tiny};\n'
     makers = "".join(
-        f"const {short}={_maker(kind, emitter)};\n"
+        _maker(short, kind, emitter)
         for short, kind in {SHORT[dtype]: ARRAYS[dtype] for dtype in ARRAYS}.items()
         if re.search(rf"={short}\(", declared)
     )
-    runtime = _runtime("".join([makers, declared, *code.values()]))
-    return f"{head}{runtime}{makers}{declared}\n", code
+    parts = runtime.called("".join([makers, declared, *code.values()]))
+    return f"{head}{parts}{makers}{declared}\n", code
 
 
-def _maker(kind: str, emitter: Emitter) -> str:
+def _maker(short: str, kind: str, emitter: Emitter) -> str:
     """A function of a length, to a new array; for float32 also of what is in it.
 
     In a program that multiplies float32 these lie in the memory of the module that does.
     """
     if kind != ARRAYS["float32"]:
-        return f"(n)=>new {kind}(n)"
+        return f"const {short}=(n)=>new {kind}(n);\n"
     if emitter.terms:
-        return f"heap({emitter.floats},{emitter.terms})"
-    return f"(n,values)=>values||new {kind}(n)"
+        return f"const [{short},product32]=heap({emitter.floats},{emitter.terms});\n"
+    return f"const {short}=(n,values)=>values||new {kind}(n);\n"
 
 
 def _together(statements: Sequence[str]) -> str:
@@ -110,24 +106,3 @@ def _returned(scope: Scope, located: Located, value: Value) -> str:
         return f"{place.base}.slice()"
     end = f"{place.start}+{place.size}" if place.start != "0" else f"{place.size}"
     return f"{place.base}.slice({place.start},{end})"
-
-
-def _runtime(body: str) -> str:
-    """The functions of the runtime that `body` calls, and what these call."""
-    text = re.sub(r"^ *//.*\n", "", _RUNTIME.read_text("utf-8"), flags=re.M)
-    text = re.sub(r"\n +", " ", text)
-    parts = [part.strip() for part in re.split(r"\n(?=function |const |let )", text)]
-    # Every program of a page carries this text: without spaces, but not inside a message.
-    spaces = re.compile(r" ?([-+*/%=<>?:;,&|^(){}]) ?")
-    parts = [part if "`" in part else spaces.sub(r"\1", part) for part in parts]
-    named = {re.split(r"[ (=]+", part)[1]: part for part in parts if part}
-    named["simd"] = f'const simd=decoded("{b64encode(simd.module()).decode("ascii")}");'
-    needed: list[str] = []
-    waiting = [body]
-    while waiting:
-        seen = waiting.pop()
-        for name, part in named.items():
-            if name not in needed and re.search(rf"\b{name}\b", seen):
-                needed.append(name)
-                waiting.append(part)
-    return "".join(named[name] + "\n" for name in named if name in needed)

@@ -44,32 +44,33 @@ function productEdge(c, c0, a, a0, am, ak, b, b0, bk, bn, i0, i1, j0, j1, n, k) 
   }
 }
 
-// With SIMD, float32 arrays lie side by side in one memory, behind room for a panel of a product
-// (simd.py). A device that has none, or a page that forbids it, has arrays and loops as ever.
-let multiply = null;
+// A maker of float32 arrays, and their product. With SIMD they lie side by side in the memory of a
+// module (simd.py), behind room for a panel; a device that has none, or a page that forbids it, has
+// arrays and loops as ever.
 function heap(floats, terms) {
-  let memory, at = 32 * terms;
+  let memory, multiply, at = 32 * terms;
   try {
     memory = new WebAssembly.Memory({ initial: Math.ceil((at + 4 * floats) / 65536) });
     const made = new WebAssembly.Instance(new WebAssembly.Module(simd), { page: { memory } });
     multiply = made.exports.product;
   } catch {
-    return (n, values) => values || new Float32Array(n);
+    return [(n, values) => values || new Float32Array(n), product];
   }
-  return (n, values) => {
-    const array = new Float32Array(memory.buffer, at, n);
-    at += 16 * Math.ceil(n / 4);
-    if (values) array.set(values);
-    return array;
-  };
-}
-
-function product32(c, c0, a, a0, am, ak, b, b0, bk, bn, m, n, k) {
-  if (!multiply || n < 8 || !m || !k) return product(c, c0, a, a0, am, ak, b, b0, bk, bn, m, n, k);
-  multiply(
-    c.byteOffset + 4 * c0, a.byteOffset + 4 * a0, 4 * am, 4 * ak,
-    b.byteOffset + 4 * b0, 4 * bk, 4 * bn, m, n, k,
-  );
+  return [
+    (n, values) => {
+      const array = new Float32Array(memory.buffer, at, n);
+      at += 16 * Math.ceil(n / 4);
+      if (values) array.set(values);
+      return array;
+    },
+    (c, c0, a, a0, am, ak, b, b0, bk, bn, m, n, k) => {
+      if (n < 8 || !m || !k) return product(c, c0, a, a0, am, ak, b, b0, bk, bn, m, n, k);
+      multiply(
+        c.byteOffset + 4 * c0, a.byteOffset + 4 * a0, 4 * am, 4 * ak,
+        b.byteOffset + 4 * b0, 4 * bk, 4 * bn, m, n, k,
+      );
+    },
+  ];
 }
 
 let threefryLow = 0;

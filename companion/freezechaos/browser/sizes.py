@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from .runtime import parts
 from .sharing import shared
 
 _NUMBER = re.compile(r'(?<![\w."])(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])|(?<=decoded\()"[^"]*"')
@@ -14,7 +15,8 @@ def of_sizes(sources: Mapping[str, str]) -> str:
 
     Numbers that are the same in all sources stay; each other one becomes an entry of a table, one
     row a name, so that a page carries one code. Where the code itself differs, as it does for
-    sizes of 1, whole sources stand side by side; long constants that they have in common do not.
+    sizes of 1, whole sources stand side by side; long constants and functions of the runtime that
+    they have in common do not.
 
     Arguments:
         sources: by name, expressions as from `compile`, of one function at different sizes.
@@ -29,12 +31,18 @@ def of_sizes(sources: Mapping[str, str]) -> str:
 
 
 def _in_front(cases: Sequence[str]) -> tuple[str, str]:
-    """Long constants that are in several cases, declared; and the cases that name them."""
+    """What is in several cases, declared: the runtime, long constants; and the cases without."""
+    several = [
+        line for part in parts().values() if sum((line := part + "\n") in c for c in cases) > 1
+    ]
+    for line in several:
+        cases = [case.replace(line, "") for case in cases]
     found = [set(_LONG.findall(case)) for case in cases]
     common = sorted(text for text in set().union(*found) if sum(text in f for f in found) > 1)
     names = {text: f"C{k}" for k, text in enumerate(common)}
     code = _LONG.sub(lambda text: names.get(text[0], text[0]), ",".join(cases))
-    return "".join(f"const {name}={text};" for text, name in names.items()), code
+    constants = "".join(f"const {name}={text};" for text, name in names.items())
+    return "".join(several) + constants, code
 
 
 def _of_rows(skeleton: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
